@@ -1,0 +1,1 @@
+"""Embeddings as data: Apache Iceberg is their system of record, Pinecone an index derived from it."""

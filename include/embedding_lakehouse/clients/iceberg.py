@@ -1,0 +1,244 @@
+"""Iceberg tables through PyIceberg: create and evolve them, commit a batch's files to its own branch, publish the branch to main.
+
+A branch is created together with its files in one commit that requires the branch not to exist, so a batch is committed once, however
+often and by however many tries the commit runs. PyIceberg publishes any branch, a stale one too: ancestry is checked here.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.manifest import ManifestEntryStatus
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import TableProperties
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update.snapshot import ManageSnapshots
+from pyiceberg.transforms import DayTransform, IdentityTransform
+from pyiceberg.types import ListType, NestedField, TimestamptzType
+from pyiceberg.types import PrimitiveType as Primitive
+
+from embedding_lakehouse.core.tables import BOUNDED_METADATA, Column, Table
+from embedding_lakehouse.errors import ConfigurationError, ConflictError
+
+MAIN = "main"
+COMMIT_TRIES = 10
+DAY = "day("
+
+
+class StaleBranch(ConflictError):
+    """The branch does not descend from main's head: rebase it and audit it again before it may be published."""
+
+
+def catalog_from_connection(conn_id: str = "iceberg_default") -> Catalog:
+    """The catalog behind an Airflow connection of type `iceberg`: SQL, Glue or REST, as its extras say."""
+    from airflow.providers.apache.iceberg.hooks.iceberg import IcebergHook
+
+    return IcebergHook(iceberg_conn_id=conn_id).catalog
+
+
+def load_table(catalog: Catalog, table: Table) -> IcebergTable:
+    """The table as it is now. Raises ConfigurationError where it was never created."""
+    try:
+        return catalog.load_table(table.name)
+    except NoSuchTableError as error:
+        raise ConfigurationError(f"the table {table.name} does not exist: run the DAG set_up_lakehouse first") from error
+
+
+def ensure_table(catalog: Catalog, table: Table) -> bool:
+    """Create the table, or add the columns that it lacks; whether anything changed. Never drops a column, row or table.
+
+    A new table gets an empty snapshot, since a branch needs one to start from.
+    """
+    try:
+        catalog.create_namespace(table.schema_name)
+    except NamespaceAlreadyExistsError:
+        known = True
+    else:
+        known = False
+    try:
+        existing = catalog.load_table(table.name)
+    except NoSuchTableError:
+        return _create_table(catalog, table) or not known
+    changed = _add_missing_columns(existing, table)
+    if existing.current_snapshot() is None:
+        existing.append(existing.schema().as_arrow().empty_table())
+        return True
+    return changed
+
+
+def _create_table(catalog: Catalog, table: Table) -> bool:
+    schema = Schema(*_fields(table.columns))
+    properties = {**table.properties, **BOUNDED_METADATA, "write.parquet.compression-codec": "zstd"}
+    try:
+        created = catalog.create_table(table.name, schema, partition_spec=_partition_spec(table, schema), properties=properties)
+    except TableAlreadyExistsError:
+        return False
+    created.append(created.schema().as_arrow().empty_table())
+    return True
+
+
+def _add_missing_columns(existing: IcebergTable, table: Table) -> bool:
+    present = {field.name: field for field in existing.schema().fields}
+    missing = [column for column in table.columns if column.name not in present]
+    for column in table.columns:
+        if column.name in present and str(present[column.name].field_type) != str(_type(column.type, 0)):
+            raise ConfigurationError(
+                f"{table.name}.{column.name} is {present[column.name].field_type}, this version needs {column.type}: "
+                "migrate the column by hand, nothing was changed"
+            )
+    if missing:
+        with existing.update_schema() as update:
+            for column in missing:
+                update.add_column(column.name, _type(column.type, 0), doc=column.meaning)
+    return bool(missing)
+
+
+def _fields(columns: Iterable[Column]) -> Iterator[NestedField]:
+    columns = list(columns)
+    for position, column in enumerate(columns, start=1):
+        yield NestedField(position, column.name, _type(column.type, len(columns) + position), required=False, doc=column.meaning)
+
+
+def _type(name: str, element_id: int) -> Primitive | ListType:
+    if name == "timestamptz":
+        return TimestamptzType()
+    if name.startswith("list<"):
+        return ListType(element_id=element_id, element_type=Primitive.model_validate(name[5:-1]), element_required=False)
+    return Primitive.model_validate(name)
+
+
+def _partition_spec(table: Table, schema: Schema) -> PartitionSpec:
+    fields = []
+    for position, expression in enumerate(table.partitioned_by):
+        is_day = expression.startswith(DAY)
+        column = expression.removeprefix(DAY).removesuffix(")") if is_day else expression
+        fields.append(
+            PartitionField(
+                source_id=schema.find_field(column).field_id,
+                field_id=1000 + position,
+                transform=DayTransform() if is_day else IdentityTransform(),
+                name=f"{column}_day" if is_day else column,
+            )
+        )
+    return PartitionSpec(*fields)
+
+
+def arrow_schema(table: IcebergTable) -> pa.Schema:
+    """The table's Arrow schema with Iceberg field ids, without which some engines read a registered file as NULL."""
+    return schema_to_pyarrow(table.schema(), include_field_ids=True)
+
+
+def head_snapshot(table: IcebergTable, ref: str = MAIN) -> Snapshot:
+    """The snapshot that a branch points to. Raises ConfigurationError for a table that was never set up."""
+    snapshot = table.snapshot_by_name(ref)
+    if snapshot is None:
+        raise ConfigurationError(f"{'.'.join(table.name())} has no {ref} snapshot: run the DAG set_up_lakehouse first")
+    return snapshot
+
+
+def ancestors(table: IcebergTable, snapshot_id: int | None) -> Iterator[Snapshot]:
+    """The snapshot and its known ancestors, newest first; expired ones end the walk."""
+    while snapshot_id is not None and (snapshot := table.snapshot_by_id(snapshot_id)) is not None:
+        yield snapshot
+        snapshot_id = snapshot.parent_snapshot_id
+
+
+def commit_files(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
+    """Make `branch` from main's head with one snapshot that adds `files`; the branch's snapshot id.
+
+    Where the branch exists already, nothing is added and its snapshot id is returned. Without files the branch is main's head.
+    """
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        if existing := table.snapshot_by_name(branch):
+            return existing.snapshot_id
+        try:
+            return _put_branch(table, branch, files, properties)
+        except CommitFailedException:
+            continue
+    raise ConflictError(f"could not create the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again")
+
+
+def rebase_branch(table: IcebergTable, branch: str) -> int:
+    """Put the branch's own files on a new snapshot from main's head; its id. No file is rewritten; the audit must be run again."""
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        properties, files = _own_files(table, branch)
+        try:
+            return _put_branch(table, branch, files, properties)
+        except CommitFailedException:
+            continue
+    raise ConflictError(f"could not rebase the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again")
+
+
+def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
+    """Point `branch` at main's head and add the files there, in one commit that fails if the branch changed in between."""
+    _never_retry(table)
+    transaction = table.transaction()
+    ManageSnapshots(transaction).create_branch(head_snapshot(table).snapshot_id, branch).commit()
+    if files:
+        transaction.add_files(files, snapshot_properties=properties, branch=branch)
+    return head_snapshot(transaction.commit_transaction(), branch).snapshot_id
+
+
+def _never_retry(table: IcebergTable) -> None:
+    """Make this handle fail at once on a lost race: PyIceberg would replay the append onto whatever the winner left."""
+    table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
+
+
+def _own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[str]]:
+    """The snapshot properties and the files of the snapshots that only the branch has."""
+    on_main = {snapshot.snapshot_id for snapshot in ancestors(table, head_snapshot(table).snapshot_id)}
+    own = [snapshot for snapshot in ancestors(table, head_snapshot(table, branch).snapshot_id) if snapshot.snapshot_id not in on_main]
+    properties = {key: value for snapshot in own if snapshot.summary for key, value in _batch_properties(snapshot).items()}
+    files = [
+        entry.data_file.file_path
+        for snapshot in own
+        for manifest in snapshot.manifests(table.io)
+        if manifest.added_snapshot_id == snapshot.snapshot_id
+        for entry in manifest.fetch_manifest_entry(table.io)
+        if entry.status == ManifestEntryStatus.ADDED
+    ]
+    return properties, files
+
+
+def _batch_properties(snapshot: Snapshot) -> dict[str, str]:
+    return {key: value for key, value in (snapshot.summary.additional_properties if snapshot.summary else {}).items() if key.startswith("batch")}
+
+
+def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int | None:
+    """The snapshot by which a batch became part of `ref`, if it is."""
+    for snapshot in ancestors(table, head_snapshot(table, ref).snapshot_id):
+        if _batch_properties(snapshot).get("batch_id") == batch_id:
+            return snapshot.snapshot_id
+    return None
+
+
+def publish_branch(table: IcebergTable, branch: str) -> int:
+    """Move main to the branch's snapshot and remove the branch, in one commit; the snapshot id that is now main.
+
+    Raises StaleBranch where main is not an ancestor of the branch, also when it moved in this very moment.
+    """
+    table.refresh()
+    main, own = head_snapshot(table).snapshot_id, head_snapshot(table, branch).snapshot_id
+    if main not in {snapshot.snapshot_id for snapshot in ancestors(table, own)}:
+        raise StaleBranch(f"the branch {branch} of {'.'.join(table.name())} does not descend from main's head {main}")
+    try:
+        if main == own:
+            table.manage_snapshots().remove_branch(branch).commit()
+        else:
+            table.manage_snapshots().set_current_snapshot(ref_name=branch).remove_branch(branch).commit()
+    except CommitFailedException as error:
+        raise StaleBranch(f"main of {'.'.join(table.name())} moved while {branch} was published") from error
+    return own
+
+
+def drop_branch(table: IcebergTable, branch: str) -> None:
+    """Remove a branch that will not be published; its files are left to the maintenance of the table."""
+    table.refresh()
+    if branch in table.refs():
+        table.manage_snapshots().remove_branch(branch).commit()

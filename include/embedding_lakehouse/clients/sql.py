@@ -1,0 +1,143 @@
+"""Run the statements of `sql/` on the lake's SQL engine (Trino, through the Airflow connection `trino_default`).
+
+A statement is named by its path without ending. Values are bound; only what the engine cannot bind (a snapshot id, an identifier)
+replaces a `{{ name }}` after it was validated.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import trino.exceptions
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+
+PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+# Errors by which Trino says that the same statement may succeed later: starting up, out of workers, or a lost race for a commit.
+CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
+NEVER_ARRIVED = ("Failed to establish a new connection", "ConnectTimeoutError", "NameResolutionError")
+NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
+
+Row = tuple[Any, ...]
+
+
+def sql_folder() -> Path:
+    """The folder of the statements: `sql/` of the deployment, or `EMBEDDING_LAKEHOUSE_SQL`."""
+    configured = os.environ.get("EMBEDDING_LAKEHOUSE_SQL")
+    return Path(configured) if configured else Path(__file__).parents[3] / "sql"
+
+
+@cache
+def statement(path: str) -> str:
+    """The text of `sql/<path>.sql` without its comment lines."""
+    file = sql_folder() / f"{path}.sql"
+    if not file.is_file():
+        raise ConfigurationError(f"there is no statement {path!r}: {file} does not exist")
+    return "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("--")).strip()
+
+
+def render(path: str, names: dict[str, int | str]) -> str:
+    """The statement with each `{{ name }}` replaced by a validated snapshot id (int) or identifier (str).
+
+    Raises ConfigurationError for a missing name or a value that is neither.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in names:
+            raise ConfigurationError(f"sql/{path}.sql needs a value for {{{{ {name} }}}}")
+        value = names[name]
+        if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and IDENTIFIER.fullmatch(value))):
+            raise ConfigurationError(f"sql/{path}.sql: {name}={value!r} is neither a snapshot id nor an identifier")
+        return str(value)
+
+    return PLACEHOLDER.sub(replacement, statement(path))
+
+
+@dataclass(frozen=True, slots=True)
+class SqlEngine:
+    """A SQL engine by its name and a function that opens a DB-API connection to it."""
+
+    name: str
+    connect: Callable[[], Any]
+
+    def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
+        """All rows that the statement answers."""
+        return list(self.stream(path, binds, **names))
+
+    def row(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Row:
+        """The one row that the statement answers."""
+        (row,) = self.rows(path, binds, **names)
+        return row
+
+    def execute(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> int:
+        """Run a statement that writes; the number of rows that it wrote, 0 where the engine does not say."""
+        answered = self.rows(path, binds, **names)
+        return int(answered[0][0]) if answered and isinstance(answered[0][0], int) else 0
+
+    def stream(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Iterator[Row]:
+        """The rows that the statement answers, as they arrive.
+
+        Raises TransientError where the engine did not answer, ConflictError where another writer won, ConfigurationError for a
+        refused login, LakehouseError for what the engine rejected.
+        """
+        text = render(path, names)
+        with _named_errors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            _submit(cursor, text, list(binds))
+            while rows := cursor.fetchmany(10_000):
+                for row in rows:
+                    yield tuple(row)
+
+
+@retry(retry=retry_if_exception_type(TransientError), stop=stop_after_delay(60), wait=wait_exponential(0.5, max=8), reraise=True)
+def _submit(cursor: Any, text: str, binds: list[Any]) -> None:
+    """Submit the statement; a restarting engine (20 s) is waited for. A statement that may have arrived is never submitted twice."""
+    try:
+        cursor.execute(text, binds or None)
+    except trino.exceptions.TrinoQueryError as error:
+        if error.error_name in NOT_READY:
+            raise TransientError(f"Trino is not ready: {error.error_name}: {error.message}") from error
+        raise
+    except trino.exceptions.TrinoConnectionError as error:
+        if not any(reason in str(error) for reason in NEVER_ARRIVED):
+            raise
+        raise TransientError(f"Trino does not answer: {error}") from error
+
+
+class _named_errors:
+    """Turn the engine's errors into this package's, with the statement's name."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        place = f"sql/{self.path}.sql"
+        match error:
+            case trino.exceptions.TrinoQueryError() if error.error_name in CONFLICTS:
+                raise ConflictError(f"{place}: another writer changed the table: {error.message}") from error
+            case trino.exceptions.TrinoQueryError():
+                raise LakehouseError(f"{place}: {error.error_name}: {error.message} (query {error.query_id})") from error
+            case trino.exceptions.HttpError() if str(error).startswith(("error 401", "error 403")):
+                raise ConfigurationError(
+                    f"{place}: Trino refuses the login of the connection trino_default: check its user, password and TLS ({error})"
+                ) from error
+            case trino.exceptions.TrinoConnectionError() | trino.exceptions.HttpError():
+                raise TransientError(f"{place}: lost the connection to Trino: {error}") from error
+
+
+def engine_from_connection(conn_id: str = "trino_default") -> SqlEngine:
+    """The engine behind an Airflow connection of type `trino`."""
+    from airflow.providers.trino.hooks.trino import TrinoHook
+
+    hook = TrinoHook(trino_conn_id=conn_id, log_sql=False)
+    return SqlEngine("trino", hook.get_conn)

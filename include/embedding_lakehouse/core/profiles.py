@@ -1,0 +1,156 @@
+"""Embedding profiles: everything that decides a vector, declared once in a TOML file, typed and fingerprinted."""
+
+import json
+import re
+import tomllib
+import unicodedata
+from collections import Counter
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from typing import Any
+
+from embedding_lakehouse.core.chunking import Chunking, StructureChunking, WordChunking
+from embedding_lakehouse.errors import ConfigurationError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+STRATEGIES: dict[str, type[StructureChunking] | type[WordChunking]] = {"structure": StructureChunking, "words": WordChunking}
+NORMALISATIONS = ("none", "nfc", "nfkc")
+METRICS = ("cosine", "dotproduct", "euclidean")
+# What costs or paces a vector, or where its copy goes, does not decide it: these may change under the same version.
+NOT_IN_FINGERPRINT = frozenset({"name", "batch", "index", "usd_per_million_tokens"})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How much one batch takes on, and how it is spread over mapped tasks."""
+
+    documents: int = 100_000
+    characters: int = 500_000_000
+    shard_characters: int = 4_000_000
+    most_shards: int = 64
+    checkpoint_chunks: int = 2_000
+    delete_share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTarget:
+    """Where the profile's records go: the index, its metric, and whether the chunk's text is stored with the record."""
+
+    name: str = "embedding-lakehouse"
+    metric: str = "cosine"
+    include_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One way from a text to a vector. `fingerprint` changes with every setting that decides the vector."""
+
+    name: str
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+    normalise: bool = True
+    text_normalisation: str = "none"
+    chunking: Chunking = field(default_factory=StructureChunking)
+    usd_per_million_tokens: float = 0.0
+    batch: BatchLimits = field(default_factory=BatchLimits)
+    index: IndexTarget = field(default_factory=IndexTarget)
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of the SHA-256 over every setting that decides a vector."""
+        deciding = {key: value for key, value in asdict(self).items() if key not in NOT_IN_FINGERPRINT}
+        deciding["chunking"] = self.chunking_strategy
+        return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def chunking_strategy(self) -> str:
+        """The strategy with its settings, as stored with each row: `structure(max_characters=1250)`."""
+        settings = ", ".join(f"{key}={value}" for key, value in asdict(self.chunking).items())
+        strategy = next(name for name, kind in STRATEGIES.items() if isinstance(self.chunking, kind))
+        return f"{strategy}({settings})"
+
+    def model_text(self, chunk_text: str) -> str:
+        """The chunk's text as it is sent to the model, under the profile's text normalisation."""
+        return chunk_text if self.text_normalisation == "none" else unicodedata.normalize(self.text_normalisation.upper(), chunk_text)
+
+
+def parse_profiles(toml: str, place: str) -> dict[str, Profile]:
+    """The profiles declared in a TOML text by name. `place` names the file in messages.
+
+    Raises ConfigurationError that names the profile and the setting for every mistake that can be seen without the model.
+    """
+    try:
+        declared = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{place} is not valid TOML: {error}") from error
+    tables = declared.get("profiles")
+    if not isinstance(tables, dict) or not tables:
+        raise ConfigurationError(f"{place} declares no profile: add a table such as [profiles.wordllama]")
+    profiles = {name: _profile(name, settings, place) for name, settings in tables.items()}
+    for version, count in Counter(profile.model_version for profile in profiles.values()).items():
+        if count > 1:
+            raise ConfigurationError(f"{place}: {count} profiles share model_version {version!r}: give each its own")
+    return profiles
+
+
+def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
+    where = f"{place}, profile {name!r}"
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"{where}: a name has 1 to 63 of a-z, 0-9, '.', '_' and '-'")
+    settings = dict(settings)
+    chunking = dict(settings.pop("chunking", {}))
+    strategy = chunking.pop("strategy", "structure")
+    if strategy not in STRATEGIES:
+        raise ConfigurationError(f"{where}: chunking.strategy is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
+    profile = _typed(
+        Profile,
+        {
+            **settings,
+            "name": name,
+            "chunking": _typed(STRATEGIES[strategy], chunking, f"{where}, chunking"),
+            "batch": _typed(BatchLimits, settings.pop("batch", {}), f"{where}, batch"),
+            "index": _typed(IndexTarget, settings.pop("index", {}), f"{where}, index"),
+        },
+        where,
+    )
+    _check_values(profile, where)
+    return profile
+
+
+def _typed(kind: type, settings: dict[str, Any], where: str) -> Any:
+    known = {each.name: each for each in fields(kind)}
+    for key, value in settings.items():
+        if key not in known:
+            raise ConfigurationError(f"{where}: unknown setting {key!r}; known are {', '.join(sorted(known))}")
+        expected = known[key].type
+        accepted = (int, float) if expected is float else expected
+        if isinstance(accepted, type | tuple) and (not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool)):
+            raise ConfigurationError(f"{where}: {key} = {value!r} must be of type {getattr(expected, '__name__', expected)}")
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ConfigurationError(f"{where}: {str(error).partition(' ')[2]}") from error
+
+
+def _check_values(profile: Profile, where: str) -> None:
+    chunking = profile.chunking
+    rules = {
+        "dimensions must be from 1 to 20000": 1 <= profile.dimensions <= 20_000,
+        "provider, model_name and model_version must not be empty": all((profile.provider, profile.model_name, profile.model_version)),
+        f"text_normalisation must be one of {', '.join(NORMALISATIONS)}": profile.text_normalisation in NORMALISATIONS,
+        f"index.metric must be one of {', '.join(METRICS)}": profile.index.metric in METRICS,
+        "index.name must have at most 45 of a-z, 0-9 and '-'": re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", profile.index.name),
+        "usd_per_million_tokens must not be negative": profile.usd_per_million_tokens >= 0,
+        "batch.delete_share must be from 0 to 1": 0 <= profile.batch.delete_share <= 1,
+        "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
+        "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,
+        "chunking.max_characters must be from 50 to 100000": not isinstance(chunking, StructureChunking)
+        or 50 <= chunking.max_characters <= 100_000,
+        "chunking.overlap must be from 0 to below chunking.words": not isinstance(chunking, WordChunking)
+        or 0 <= chunking.overlap < chunking.words,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise ConfigurationError(f"{where}: {rule}")

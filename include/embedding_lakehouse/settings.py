@@ -1,0 +1,49 @@
+"""What a deployment decides: the profiles' file, the default profile, and what all DAGs have in common."""
+
+import os
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from embedding_lakehouse.core.profiles import Profile, parse_profiles
+from embedding_lakehouse.errors import ConfigurationError
+
+# Retries cover a worker that died or a service that restarts; what a person must mend fails at once (ConfigurationError and its like).
+DAG_DEFAULTS: dict[str, Any] = {
+    "catchup": False,
+    "default_args": {
+        "owner": "embedding-lakehouse",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=5),
+    },
+}
+
+
+def profiles_file() -> Path:
+    """The file that declares the profiles: `EMBEDDING_LAKEHOUSE_PROFILES`, or `profiles.toml` beside the package."""
+    configured = os.environ.get("EMBEDDING_LAKEHOUSE_PROFILES")
+    return Path(configured) if configured else Path(__file__).parents[1] / "profiles.toml"
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """All declared profiles by name, read once a process. Raises ConfigurationError that names the mistake."""
+    file = profiles_file()
+    if not file.is_file():
+        raise ConfigurationError(f"the profiles' file {file} does not exist: set EMBEDDING_LAKEHOUSE_PROFILES to where it is")
+    return parse_profiles(file.read_text(), file.name)
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name. Raises ConfigurationError that names those declared."""
+    if name not in profiles():
+        raise ConfigurationError(f"unknown profile {name!r}; {profiles_file().name} declares {', '.join(profiles())}")
+    return profiles()[name]
+
+
+def default_profile() -> str:
+    """The profile that runs without Params use: `EMBEDDING_LAKEHOUSE_PROFILE`, or the first one declared."""
+    return os.environ.get("EMBEDDING_LAKEHOUSE_PROFILE") or next(iter(profiles()))

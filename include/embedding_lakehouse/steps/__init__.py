@@ -1,0 +1,1 @@
+"""What happens: a module per DAG, a function per task."""
