@@ -1,0 +1,45 @@
+"""wordllama: bundled static token vectors, averaged; runs offline on a CPU.
+
+Tokenised without padding and summed row by row: the vectors of the library's own `embed` (to 6e-8) in a third of its time, and
+independent of which texts share a batch.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import wordllama
+
+from embedding_lakehouse.clients.models import Embedded
+
+TEXTS_AT_ONCE = 64
+
+
+class WordLlamaModel:
+    """wordllama's weights `name` cut to `dimensions`; `normalise` scales each vector to length 1."""
+
+    def __init__(self, name: str, dimensions: int, normalise: bool) -> None:
+        package = Path(wordllama.__file__).parent
+        loaded = wordllama.WordLlama.load(name, cache_dir=package, dim=dimensions, disable_download=True)
+        self._rows = loaded.embedding
+        self._tokenizer = loaded.tokenizer
+        self._tokenizer.no_padding()
+        self._normalise = normalise
+
+    def embed(self, texts: list[str]) -> Embedded:
+        """Vectors and token counts of `texts`. A text without a token has the zero vector."""
+        vectors = np.zeros((len(texts), self._rows.shape[1]), dtype=np.float32)
+        token_counts: list[int] = []
+        for first in range(0, len(texts), TEXTS_AT_ONCE):
+            for token_ids in self._token_ids(texts[first : first + TEXTS_AT_ONCE]):
+                if token_ids:
+                    mean = vectors[len(token_counts)]
+                    np.take(self._rows, token_ids, axis=0, mode="clip").sum(axis=0, out=mean)
+                    mean /= len(token_ids)
+                token_counts.append(len(token_ids))
+        if self._normalise:
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+            np.divide(vectors, norms, out=vectors, where=norms > 0)
+        return Embedded(vectors, token_counts)
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        return [encoded.ids for encoded in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

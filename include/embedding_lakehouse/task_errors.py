@@ -1,0 +1,27 @@
+"""The task decorator of our DAGs: an error that trying again cannot mend fails the task at once, with its message."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowFailException
+
+from embedding_lakehouse.errors import ApprovalRequired, AuditFailed, ConfigurationError, InputError
+
+FINAL = (ApprovalRequired, AuditFailed, ConfigurationError, InputError)
+
+
+def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Like `airflow.sdk.task`, also with its options; raises AirflowFailException for what a person must mend first."""
+    if function is None:
+        return lambda decorated: lakehouse_task(decorated, **options)
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except FINAL as error:
+            raise AirflowFailException(str(error)) from error
+
+    return task(**options)(run)
