@@ -1,17 +1,17 @@
 """The Trino 476 server with the Iceberg plugin alone, unpacked once per user from pinned and verified Maven artifacts."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
+
+from dev.stack.errors import StackError
+from dev.stack.files import locked
 
 
 class Artifact(NamedTuple):
@@ -34,7 +34,7 @@ DOWNLOAD_TRIES = 3
 LISTING = "files.json"
 
 
-class BrokenDownload(Exception):
+class BrokenDownload(StackError):
     """What came from the Maven repository is not the pinned artifact."""
 
 
@@ -54,7 +54,7 @@ def trino_runtime(cache: Path | None = None) -> Path:
     runtime = cache / f"trino-{SERVER.version}-{pins[:12]}"
     if _is_whole(runtime):
         return runtime
-    with _one_at_a_time(cache / "trino.lock"):
+    with locked(cache / "trino.lock"):
         # Another starter may have finished while this one waited.
         if not _is_whole(runtime):
             _install(runtime)
@@ -107,11 +107,3 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _is_whole(runtime: Path) -> bool:
     listing = runtime / LISTING
     return listing.is_file() and json.loads(listing.read_text()) == _sizes(runtime)
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    # The kernel drops the lock with its holder, so a killed download leaves nothing to clear by hand.
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

@@ -1,0 +1,175 @@
+"""Programs that outlive the command which started them, found again by a mark that they and all their children carry."""
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+
+from dev.stack.errors import StackError
+from dev.stack.files import write_privately
+
+MARK = "LAKEHOUSE_COMPONENT"
+TERM_SECONDS = 10
+KILL_SECONDS = 20
+LARGEST_LOG = 50_000_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to start: its name, its command line and the environment variables it gets beside the inherited ones."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a digest that changes with anything the program was started with."""
+        return sha256(json.dumps([self.command, sorted(self.environment.items())]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Started:
+    """A program that was started: its leading process, the token in its mark, and when (seconds since the epoch)."""
+
+    pid: int
+    token: str
+    at: float
+    fingerprint: str
+
+
+class Programs:
+    """The programs of one home folder: `state/<name>.json` remembers each, `logs/<name>.log` has what it said.
+
+    A process belongs to a program if its environment carries the program's mark. That holds through forks, new sessions and
+    process groups, the death of the leader and reboots, and no recycled pid can be mistaken for it.
+    """
+
+    def __init__(self, home: Path, working_folder: Path) -> None:
+        self.home = home
+        self.working_folder = working_folder
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, program: Program) -> Started:
+        """Start a program in a session of its own, after ending whatever an earlier start left behind."""
+        self.stop([program.name])
+        token = secrets.token_hex(8)
+        log = self.log(program.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LARGEST_LOG:
+            log.rename(log.with_suffix(".log.1"))
+        with log.open("ab") as stream:
+            child = subprocess.Popen(
+                program.command,
+                env={**os.environ, **program.environment, MARK: f"{self._mark(program.name)}{token}"},
+                cwd=self.working_folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[program.name] = child
+        started = Started(child.pid, token, time.time(), program.fingerprint)
+        write_privately(self._record(program.name), json.dumps(vars(started)))
+        return started
+
+    def running(self, name: str) -> Started | None:
+        """Return what was started under a name if its leading process still lives."""
+        started = self.remembered(name)
+        if started and f"{self._mark(name)}{started.token}" == _mark_of(started.pid):
+            return started
+        return None
+
+    def remembered(self, name: str) -> Started | None:
+        """Return what was last started under a name and never stopped, dead or alive."""
+        record = self._record(name)
+        return Started(**json.loads(record.read_text())) if record.exists() else None
+
+    def members(self, names: Iterable[str]) -> list[psutil.Process]:
+        """Return the living processes of the named programs: leaders, children, and orphans of leaders that died."""
+        marks = tuple(self._mark(name) for name in names)
+        return [psutil.Process(pid) for pid in _living(marks)] if marks else []
+
+    def stop(self, names: Iterable[str]) -> None:
+        """End every process of the named programs: TERM first, KILL for those that ignore it, and forget them.
+
+        Raises StackError if one survives even that.
+        """
+        names = list(names)
+        started = time.monotonic()
+        for pid in (pids := list(_living(tuple(self._mark(name) for name in names)))):
+            _signal(pid, kill=False)
+        while pids:
+            waited = time.monotonic() - started
+            if waited > TERM_SECONDS + KILL_SECONDS:
+                raise StackError(f"{', '.join(names)}: the processes {pids} survive KILL; end them by hand.")
+            time.sleep(0.05)
+            self._reap(names)
+            pids = list(_living(tuple(self._mark(name) for name in names)))
+            if waited > TERM_SECONDS:
+                # Looked up again in each round: a process can have forked since the last one.
+                for pid in pids:
+                    _signal(pid, kill=True)
+        self._reap(names)
+        for name in names:
+            self._record(name).unlink(missing_ok=True)
+
+    def log(self, name: str) -> Path:
+        """Return the file that holds what a program wrote."""
+        return self.home / "logs" / f"{name}.log"
+
+    def _record(self, name: str) -> Path:
+        return self.home / "state" / f"{name}.json"
+
+    def _mark(self, name: str) -> str:
+        return f"{self.home}:{name}:"
+
+    def _reap(self, names: Iterable[str]) -> None:
+        # A dead child stays a zombie until its parent asks for it; this matters where the stack and its user are one process.
+        for name in names:
+            child = self._children.get(name)
+            if child is not None and child.poll() is not None:
+                del self._children[name]
+
+
+def memory(processes: Iterable[psutil.Process]) -> int:
+    """Return the bytes of memory that processes take together; what forked processes share is counted once where the system tells."""
+    total = 0
+    for process in processes:
+        try:
+            used = process.memory_full_info()
+            total += getattr(used, "pss", used.uss)
+        except psutil.Error:
+            # It ended between the listing and the question.
+            continue
+    return total
+
+
+def _living(marks: tuple[str, ...]) -> Iterator[int]:
+    if marks:
+        for pid in psutil.pids():
+            if pid != os.getpid() and _mark_of(pid).startswith(marks):
+                yield pid
+
+
+def _mark_of(pid: int) -> str:
+    # Zombies and other users' processes show no environment, which is right: neither is a living process of ours.
+    try:
+        return psutil.Process(pid).environ().get(MARK, "")
+    except (psutil.Error, OSError):
+        return ""
+
+
+def _signal(pid: int, *, kill: bool) -> None:
+    try:
+        process = psutil.Process(pid)
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return
