@@ -14,7 +14,7 @@ from dev.stack.catalog import catalog_properties
 from dev.stack.component import ROOT, Component, answer
 from dev.stack.credentials import Credentials
 from dev.stack.errors import ComponentFailed
-from dev.stack.files import write_privately
+from dev.files import write_privately
 from dev.stack.ports import HOST
 from dev.stack.programs import Program, Started
 
@@ -67,7 +67,7 @@ def connections(home: Path, ports: Mapping[str, int], secrets: Credentials) -> d
 
 def _settings(home: Path, port: int, secrets: Credentials) -> dict[str, str]:
     folder, address = home / "airflow", f"http://{HOST}:{port}"
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from dev.stack.errors import StackError
-from dev.stack.files import locked, write_privately
+from dev.files import locked, write_privately
 
 
 @dataclass(frozen=True)

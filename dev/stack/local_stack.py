@@ -13,7 +13,7 @@ from dev.stack.catalog import create_catalog
 from dev.stack.component import ROOT, Component
 from dev.stack.credentials import Credentials, credentials
 from dev.stack.errors import ComponentFailed, StackError
-from dev.stack.files import locked, write_privately
+from dev.files import locked, write_privately
 from dev.stack.pinecone import pinecone_component
 from dev.stack.ports import free_port, is_free
 from dev.stack.preferences import PORTS, dotenv, home_folder, preferred_ports
@@ -89,6 +89,21 @@ class Stack:
         """Return the environment variables under which Airflow, the demo and the tests reach this stack."""
         return {**airflow_environment(self.home, self.ports, self.credentials), **self._settings}
 
+    def choose_ports(self) -> None:
+        """Fix the port of each server, which a start does by itself; a port once chosen stays while it is free or its server lives."""
+        remembered = self._remembered_ports()
+        chosen: dict[str, dict[str, int]] = {}
+        for name, preferred in self._preferred.items():
+            before = remembered.get(name, {})
+            port = before.get("chosen", 0)
+            usable = port and (self.programs.running(LISTENERS[name]) or is_free(port))
+            if not usable or before["preferred"] != preferred:
+                port = free_port(preferred, frozenset(one["chosen"] for one in chosen.values()))
+                if preferred not in (0, port):
+                    self._report(f"port {preferred} is taken: {LISTENERS[name]} gets {port}")
+            chosen[name] = {"preferred": preferred, "chosen": port}
+        write_privately(self.home / "ports.json", json.dumps(chosen))
+
     def start(self, names: Iterable[str] = COMPONENTS) -> None:
         """Bring the named components up and return when all are well; those that already run as wanted are left alone.
 
@@ -135,7 +150,7 @@ class Stack:
     def _bring_up(self, names: list[str]) -> None:
         # A dead leader's children may still hold its port.
         self.programs.stop([name for name in names if not self.programs.running(name)])
-        self._choose_ports()
+        self.choose_ports()
         create_catalog(self.home)
         begun = time.monotonic()
         components, fresh = self._components(names), set()
@@ -199,19 +214,6 @@ class Stack:
     def _remembered_ports(self) -> dict[str, dict[str, int]]:
         path = self.home / "ports.json"
         return json.loads(path.read_text()) if path.exists() else {}
-
-    def _choose_ports(self) -> None:
-        remembered, chosen = self._remembered_ports(), {}
-        for name, preferred in self._preferred.items():
-            before = remembered.get(name, {})
-            port = before.get("chosen", 0)
-            usable = port and (self.programs.running(LISTENERS[name]) or is_free(port))
-            if not usable or before["preferred"] != preferred:
-                port = free_port(preferred, frozenset(one["chosen"] for one in chosen.values()))
-                if preferred not in (0, port):
-                    self._report(f"port {preferred} is taken: {LISTENERS[name]} gets {port}")
-            chosen[name] = {"preferred": preferred, "chosen": port}
-        write_privately(self.home / "ports.json", json.dumps(chosen))
 
 
 def _checked(names: Iterable[str]) -> list[str]:

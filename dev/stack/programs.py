@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from dev.stack.errors import StackError
-from dev.stack.files import write_privately
+from dev.files import write_privately
 
 MARK = "LAKEHOUSE_COMPONENT"
 TERM_SECONDS = 10

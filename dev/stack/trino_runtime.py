@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 from dev.stack.errors import StackError
-from dev.stack.files import locked
+from dev.files import locked
 
 
 class Artifact(NamedTuple):

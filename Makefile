@@ -1,0 +1,49 @@
+# Every target first brings .venv up to date, which takes no time when nothing changed.
+.DEFAULT_GOAL := help
+SHELL := bash
+venv := .venv/bin
+export PYTHONPATH := include:.
+
+.PHONY: help demo test check bench up down status constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.installed ## Embed and index real documents, edit some, ask a question (DEMO="--no-keep" stops the stack)
+	@$(venv)/python -m dev.demo $(DEMO)
+
+test: .venv/.installed ## Run all tests (TESTS="tests/unit -k chunk" for some)
+	@$(venv)/python -m pytest $(or $(TESTS),tests)
+
+check: .venv/.installed ## Check format, lint, SQL, types, boundaries and the fast tests
+	$(venv)/ruff format --check
+	$(venv)/ruff check
+	$(venv)/sqlfluff lint --nofail-on-warning sql
+	$(venv)/mypy
+	$(venv)/lint-imports --no-logo
+	$(venv)/python -m pytest -q tests/unit tests/dags
+
+bench: .venv/.installed ## Measure against peers and limits
+	@$(venv)/python -m benchmarks $(BENCH)
+
+up: .venv/.installed ## Start the local stack, or what of it does not run
+	@$(venv)/python -m dev.stack up
+
+down: ## Stop every process of the local stack
+	@if [ -x $(venv)/python ]; then $(venv)/python -m dev.stack down; else echo "Nothing is installed, so nothing runs."; fi
+
+status: .venv/.installed ## Show each component of the local stack
+	@$(venv)/python -m dev.stack status
+
+constraints: .venv/.installed ## Resolve all versions anew into constraints.txt
+	@bash dev/install.sh compile --universal --python-version 3.11 --upgrade --no-header \
+	    requirements.txt pyproject.toml --extra dev --output-file constraints.txt
+	@$(MAKE) --no-print-directory .venv/.installed
+
+clean: down ## Remove the environment, all state of the local stack and every cache of the tree
+	rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.installed: requirements.txt constraints.txt pyproject.toml dev/install.sh
+	@bash dev/install.sh install -r requirements.txt -r pyproject.toml --extra dev --constraints constraints.txt
+	@touch $@

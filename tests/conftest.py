@@ -1,0 +1,68 @@
+"""One home for the whole test session, with a real Trino, a Pinecone server and Airflow's settings in it; started when first asked for."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.stack import Stack, prepare_airflow
+
+HOME = Path(tempfile.mkdtemp(prefix="lakehouse-tests-"))
+STACK = Stack(HOME)
+STACK.choose_ports()
+# Airflow takes its settings when it is first imported, and without these it would work in the home of whoever runs the tests.
+os.environ.update(STACK.environment())
+
+
+def pytest_configure() -> None:
+    # By default TERM ends Python where it stands, and the servers would outlive the tests.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+
+
+def pytest_unconfigure() -> None:
+    STACK.stop()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+def _started(*names: str) -> Stack:
+    STACK.start(names)
+    # A port can have been lost to somebody else since it was chosen.
+    os.environ.update(STACK.environment())
+    return STACK
+
+
+@pytest.fixture(scope="session")
+def trino_stack() -> Stack:
+    """The session's stack with Trino running: `.ports["trino"]`, `.home`, `.environment()`."""
+    return _started("trino")
+
+
+@pytest.fixture(scope="session")
+def pinecone_stack() -> Stack:
+    """The session's stack with the Pinecone server running: `.ports["pinecone"]`, `.credentials.pinecone_api_key`."""
+    return _started("pinecone")
+
+
+@pytest.fixture(scope="session")
+def lake_environment(trino_stack: Stack, pinecone_stack: Stack) -> Stack:
+    """The session's stack with Trino and the Pinecone server running, and Airflow's connections to both in the environment."""
+    return trino_stack
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Path:
+    """Airflow's home folder, with a migrated database: what `dag.test()` needs."""
+    prepare_airflow(HOME, STACK.environment(), STACK.credentials, HOME / "logs" / "airflow-db-migrate.log")
+    return HOME / "airflow"
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> Iterator[Path]:
+    """A home folder for a test that needs a stack of its own; whatever was started in it is stopped."""
+    with Stack(tmp_path / "home") as stack:
+        yield stack.home
