@@ -206,6 +206,7 @@ INDEX_RELEASES = Table(
         Column("embeddings_snapshot", "long", "the snapshot of document_embeddings it holds"),
         Column("versions_snapshot", "long", "the snapshot of document_versions it holds: the watermark of the sync"),
         Column("record_count", "long", "records it should hold"),
+        Column("open_syncs", "list<string>", "syncs that may have written to it and were not recorded: the next one makes good for them"),
         Column("created_by", "string", "the DAG run or person who made it"),
         Column("reason", "string", "why"),
         Column("created_at", "timestamptz", "when it was made"),
@@ -240,10 +241,12 @@ SYNC_CHANGES = Table(
     (
         Column("sync_id", "string", "the sync"),
         Column("shard", "int", "the task that applies the change"),
+        DOC_ID,
         Column("chunk_id", "string", "the record"),
         Column("is_upsert", "boolean", "whether the record is written; otherwise it is removed"),
         Column("source_batch", "string", "the batch whose row is written"),
         Column("source_file", "string", "the data file that holds the row"),
+        Column("title", "string", "the document's title, where it has one"),
     ),
     partitioned_by=("sync_id", "shard"),
 )
