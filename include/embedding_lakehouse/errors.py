@@ -27,3 +27,7 @@ class ApprovalRequired(LakehouseError):
 
 class AuditFailed(LakehouseError):
     """A check that must hold did not: the batch stays on its branch, main is untouched."""
+
+
+class NothingToDo(LakehouseError):
+    """The step has nothing to do: its task and what follows it are skipped, and no asset changes."""

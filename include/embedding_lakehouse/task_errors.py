@@ -5,15 +5,15 @@ from functools import wraps
 from typing import Any
 
 from airflow.sdk import task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from embedding_lakehouse.errors import ApprovalRequired, AuditFailed, ConfigurationError, InputError
+from embedding_lakehouse.errors import ApprovalRequired, AuditFailed, ConfigurationError, InputError, NothingToDo
 
 FINAL = (ApprovalRequired, AuditFailed, ConfigurationError, InputError)
 
 
 def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Like `airflow.sdk.task`, also with its options; raises AirflowFailException for what a person must mend first."""
+    """Like `airflow.sdk.task`, with its options; fails at once on what a person must mend first, skips where there is nothing to do."""
     if function is None:
         return lambda decorated: lakehouse_task(decorated, **options)
 
@@ -21,6 +21,8 @@ def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
+        except NothingToDo as error:
+            raise AirflowSkipException(str(error)) from error
         except FINAL as error:
             raise AirflowFailException(str(error)) from error
 

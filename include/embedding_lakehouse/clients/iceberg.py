@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.table import DataScan, TableProperties
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table import TableProperties
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from pyiceberg.transforms import DayTransform, IdentityTransform
@@ -147,6 +148,20 @@ def ancestors(table: IcebergTable, snapshot_id: int | None) -> Iterator[Snapshot
         snapshot_id = snapshot.parent_snapshot_id
 
 
+def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equal: str | int) -> DataScan:
+    """A scan of the rows whose columns equal the values and, for `between` = (column, low, high), lie in [low, high)."""
+    wanted: BooleanExpression = And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items()))
+    if between:
+        column, low, high = between
+        wanted = And(wanted, GreaterThanOrEqual(column, low), LessThan(column, high))
+    return table.scan(row_filter=wanted)
+
+
+def delete_rows(table: IcebergTable, **equal: str | int) -> None:
+    """Delete the rows whose columns equal the values. Whole partitions go by metadata alone."""
+    table.delete(And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items())))
+
+
 def commit_files(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
     """Make `branch` from main's head with one snapshot that adds `files`; the branch's snapshot id.
 
@@ -160,7 +175,26 @@ def commit_files(table: IcebergTable, branch: str, files: list[str], properties:
             return _put_branch(table, branch, files, properties)
         except CommitFailedException:
             continue
-    raise ConflictError(f"could not create the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again")
+    raise ConflictError(
+        f"could not create the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again"
+    )
+
+
+def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) -> int:
+    """Add files to main under a batch id (`marks["batch_id"]`) unless that batch was added before; main's snapshot id with them."""
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        if not files:
+            return head_snapshot(table).snapshot_id
+        if (known := batch_snapshot(table, marks["batch_id"])) is not None:
+            return known
+        _never_retry(table)
+        try:
+            table.add_files(files, snapshot_properties=marks)
+        except CommitFailedException:
+            continue
+        return head_snapshot(table).snapshot_id
+    raise ConflictError(f"could not add files to {'.'.join(table.name())}: the table changes too often; run the task again")
 
 
 def rebase_branch(table: IcebergTable, branch: str) -> int:
@@ -172,7 +206,9 @@ def rebase_branch(table: IcebergTable, branch: str) -> int:
             return _put_branch(table, branch, files, properties)
         except CommitFailedException:
             continue
-    raise ConflictError(f"could not rebase the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again")
+    raise ConflictError(
+        f"could not rebase the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again"
+    )
 
 
 def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
@@ -207,7 +243,9 @@ def _own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[s
 
 
 def _batch_properties(snapshot: Snapshot) -> dict[str, str]:
-    return {key: value for key, value in (snapshot.summary.additional_properties if snapshot.summary else {}).items() if key.startswith("batch")}
+    return {
+        key: value for key, value in (snapshot.summary.additional_properties if snapshot.summary else {}).items() if key.startswith("batch")
+    }
 
 
 def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int | None:

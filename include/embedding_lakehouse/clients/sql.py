@@ -43,6 +43,11 @@ def statement(path: str) -> str:
     return "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("--")).strip()
 
 
+def statements(folder: str) -> list[str]:
+    """The paths of all statements in a folder of `sql/`, in the order of their names."""
+    return sorted(f"{folder}/{file.stem}" for file in (sql_folder() / folder).glob("*.sql"))
+
+
 def render(path: str, names: dict[str, int | str]) -> str:
     """The statement with each `{{ name }}` replaced by a validated snapshot id (int) or identifier (str).
 
@@ -89,7 +94,7 @@ class SqlEngine:
         refused login, LakehouseError for what the engine rejected.
         """
         text = render(path, names)
-        with _named_errors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+        with _NamedErrors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             _submit(cursor, text, list(binds))
             while rows := cursor.fetchmany(10_000):
                 for row in rows:
@@ -111,7 +116,7 @@ def _submit(cursor: Any, text: str, binds: list[Any]) -> None:
         raise TransientError(f"Trino does not answer: {error}") from error
 
 
-class _named_errors:
+class _NamedErrors:
     """Turn the engine's errors into this package's, with the statement's name."""
 
     def __init__(self, path: str) -> None:

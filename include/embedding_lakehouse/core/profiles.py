@@ -22,11 +22,11 @@ NOT_IN_FINGERPRINT = frozenset({"name", "batch", "index", "usd_per_million_token
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much one batch takes on, and how it is spread over mapped tasks."""
+    """How much one batch takes on, how it is spread over mapped tasks, and the share of deletes that needs consent."""
 
-    documents: int = 100_000
-    characters: int = 500_000_000
-    shard_characters: int = 4_000_000
+    documents: int = 50_000
+    shard_documents: int = 250
+    shard_tokens: int = 250_000
     most_shards: int = 64
     checkpoint_chunks: int = 2_000
     delete_share: float = 0.2

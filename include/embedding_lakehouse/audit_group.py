@@ -1,0 +1,31 @@
+"""The audit of a batch as tasks: one for each check, by its name, and one that concludes."""
+
+from typing import Any
+
+from airflow.sdk import task_group
+
+from embedding_lakehouse.core.checks import CHECKS
+from embedding_lakehouse.task_errors import lakehouse_task
+
+
+@task_group
+def audit(batch_id: str) -> Any:
+    """Run every declared check against the batch's branches, then conclude; the batch id for whoever publishes it."""
+
+    @lakehouse_task
+    def conclude(batch_id: str, results: list[dict[str, Any]]) -> str:
+        from embedding_lakehouse.steps.embed_documents import auditing
+
+        return auditing.conclude_audit(batch_id, results)
+
+    return conclude(batch_id, [_check_task(check.name)(batch_id) for check in CHECKS])
+
+
+def _check_task(name: str) -> Any:
+    @lakehouse_task(task_id=name)
+    def run(batch_id: str) -> dict[str, Any]:
+        from embedding_lakehouse.steps.embed_documents import auditing
+
+        return auditing.run_check(batch_id, name)
+
+    return run

@@ -1,0 +1,90 @@
+"""The journal of batches: begin one, find the open one, move it on. Every change is a compare-and-set."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from embedding_lakehouse.clients.journal import Journal
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.core.batches import (
+    BLOCKED,
+    COMMITTED,
+    OPEN_STATES,
+    PLANNED,
+    PRICED,
+    BatchRow,
+    check_fingerprint,
+    next_batch_number,
+    open_batch,
+)
+from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
+from embedding_lakehouse.errors import ConflictError
+
+STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED)
+
+
+def journal(lake: Lake) -> Journal:
+    """The journal of batches."""
+    return Journal(lake.catalog, EMBEDDING_BATCHES, "batch_id")
+
+
+def batch(lake: Lake, batch_id: str) -> BatchRow:
+    """The batch as it is now. Raises ConflictError for one that was never begun."""
+    for row in journal(lake).rows():
+        if row["batch_id"] == batch_id:
+            return row
+    raise ConflictError(f"there is no batch {batch_id} in {EMBEDDING_BATCHES.name}")
+
+
+def begin(lake: Lake, profile: Profile, planned: dict[str, Any]) -> BatchRow:
+    """Journal a planned batch under the next free number.
+
+    Raises ConflictError where another run began a batch of the profile in between, ConfigurationError for a changed profile.
+    """
+
+    def decide(rows: list[BatchRow]) -> list[BatchRow]:
+        check_fingerprint(rows, profile)
+        if other := open_batch(rows, profile.name):
+            raise ConflictError(f"the run {other['run_id']} began batch {other['batch_id']} of profile {profile.name!r} in between")
+        now = datetime.now(UTC)
+        return [planned | {"batch_number": next_batch_number(rows), "state": PLANNED, "planned_at": now, "updated_at": now}]
+
+    (begun,) = journal(lake).change(decide)
+    return begun
+
+
+def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
+    """Put an open batch into `state` with the changed columns. A batch that is that far already, or farther, stays as it is.
+
+    Raises ConflictError for a batch that is finished in another way.
+    """
+    found: list[BatchRow] = []
+
+    def decide(rows: list[BatchRow]) -> list[BatchRow]:
+        row = next(row for row in rows if row["batch_id"] == batch_id)
+        found[:] = [row]
+        if row["state"] == state or _is_behind(state, row["state"]):
+            return []
+        if row["state"] not in OPEN_STATES:
+            raise ConflictError(f"batch {batch_id} is {row['state']}: it cannot become {state}")
+        found[:] = [row | changes | {"state": state, "updated_at": datetime.now(UTC)}]
+        return found
+
+    journal(lake).change(decide)
+    return found[0]
+
+
+def take_over(lake: Lake, batch_id: str, dag_id: str, run_id: str) -> None:
+    """Note that another run works on an open batch now."""
+
+    def decide(rows: list[BatchRow]) -> list[BatchRow]:
+        row = next(row for row in rows if row["batch_id"] == batch_id)
+        if (row["dag_id"], row["run_id"]) == (dag_id, run_id):
+            return []
+        return [row | {"dag_id": dag_id, "run_id": run_id, "updated_at": datetime.now(UTC)}]
+
+    journal(lake).change(decide)
+
+
+def _is_behind(state: str, reached: str) -> bool:
+    return state in STAGES and reached in STAGES and STAGES.index(state) < STAGES.index(reached)

@@ -1,0 +1,71 @@
+"""The life of a batch: planned, priced, committed, published; or blocked by its audit, discarded, and later rejected."""
+
+import secrets
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from embedding_lakehouse.core.profiles import BatchLimits, Profile
+from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
+
+PLANNED, PRICED, COMMITTED, BLOCKED = "planned", "priced", "committed", "blocked"
+PUBLISHED, DISCARDED, REJECTED = "published", "discarded", "rejected"
+OPEN_STATES = (PLANNED, PRICED, COMMITTED, BLOCKED)
+# So few deletes are never asked about, unless they leave nothing: a corpus of ten documents may lose three.
+FEW_DELETES = 5
+HASH_SPACE = 16**8
+
+BatchRow = dict[str, Any]
+
+
+def new_batch_id(moment: datetime) -> str:
+    """A batch id that sorts by time and never repeats: `20260131T235959-1f9c04`."""
+    return f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def branch_name(batch_id: str) -> str:
+    """The branch of both tables that holds the batch until it is published."""
+    return f"batch-{batch_id}"
+
+
+def open_batch(rows: list[BatchRow], profile: str) -> BatchRow | None:
+    """The profile's batch that was begun and not finished, if there is one."""
+    return next((row for row in rows if row["profile"] == profile and row["state"] in OPEN_STATES), None)
+
+
+def next_batch_number(rows: list[BatchRow]) -> int:
+    """One more than the highest number ever given, whatever became of that batch."""
+    return max((row["batch_number"] for row in rows), default=0) + 1
+
+
+def check_fingerprint(rows: list[BatchRow], profile: Profile) -> None:
+    """Raise ConfigurationError where the profile's vectors in the lake were made under other settings."""
+    made = [row for row in rows if row["profile"] == profile.name and row["state"] in (PUBLISHED, *OPEN_STATES)]
+    latest = max(made, key=lambda row: row["batch_number"], default=None)
+    if latest and latest["profile_fingerprint"] != profile.fingerprint:
+        raise ConfigurationError(
+            f"profile {profile.name!r} has other settings (fingerprint {profile.fingerprint}) than those its vectors were made with "
+            f"({latest['profile_fingerprint']}, batch {latest['batch_id']}): undo the change, or declare a new profile with a new "
+            "model_version beside it"
+        )
+
+
+def check_deletes(deleted: int, current: int, limits: BatchLimits, allowed: bool) -> None:
+    """Raise ApprovalRequired where the batch would delete more than the profile's share of its `current` documents, or all of them."""
+    many = deleted > FEW_DELETES and deleted > limits.delete_share * current
+    if not allowed and deleted and (many or deleted == current):
+        raise ApprovalRequired(
+            f"{deleted} of {current} embedded documents are gone from docs_db.source_documents; the limit is "
+            f"{limits.delete_share:.0%} (batch.delete_share). Check the source; to delete them, trigger embed_documents with allow_deletes"
+        )
+
+
+def shard_count(amount: int, amount_per_shard: int, most: int) -> int:
+    """Shards for an amount of work: at least 1, at most `most`."""
+    return max(1, min(most, ceil(amount / amount_per_shard)))
+
+
+def hash_range(shard: int, shards: int) -> tuple[str, str]:
+    """The half-open range [low, high) of SHA-256 hex digests that belongs to a shard; every digest belongs to exactly one."""
+    low, high = (ceil(position * HASH_SPACE / shards) for position in (shard, shard + 1))
+    return f"{low:08x}", f"{high:08x}" if high < HASH_SPACE else "g"

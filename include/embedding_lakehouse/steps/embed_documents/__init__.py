@@ -1,0 +1,1 @@
+"""Embed what changed: detect, plan, chunk, price, embed, commit to a branch, audit, publish."""

@@ -1,0 +1,117 @@
+"""Commit a batch's staged rows to its branch, and make the audited branches current: embeddings first, the ledger last."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients.iceberg import (
+    IcebergTable,
+    StaleBranch,
+    batch_snapshot,
+    commit_files,
+    delete_rows,
+    head_snapshot,
+    publish_branch,
+    rebase_branch,
+)
+from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
+from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
+from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_DOCUMENTS, BATCH_REUSE, DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
+from embedding_lakehouse.errors import ConflictError, LakehouseError, NothingToDo
+from embedding_lakehouse.steps.embed_documents.auditing import audit_again
+from embedding_lakehouse.steps.embed_documents.embedding import staged_files
+
+PUBLISH_TRIES = 5
+
+
+def commit_embeddings(batch_id: str, lake: Lake | None = None) -> str:
+    """Register the staged files on the batch's branch; the batch id. Running it twice commits once.
+
+    Raises LakehouseError where fewer or more rows are staged than planned.
+    """
+    lake = lake or connect()
+    row = batches.batch(lake, batch_id)
+    if row["state"] == PRICED:
+        table = lake.table(DOCUMENT_EMBEDDINGS)
+        files, staged = _each_chunk_once(table, batch_id, staged_files(lake, batch_id))
+        planned = row["chunks_planned"] - row["chunks_kept"]
+        if staged != planned:
+            raise LakehouseError(f"batch {batch_id} planned {planned} rows, {staged} are staged: clear its tasks embed_chunks")
+        commit_files(table, branch_name(batch_id), files, {"batch_id": batch_id})
+        batches.move(lake, batch_id, COMMITTED)
+    return batch_id
+
+
+def _each_chunk_once(table: IcebergTable, batch_id: str, files: list[str]) -> tuple[list[str], int]:
+    """Files that hold each staged chunk once, and their rows: two tries that ran side by side may have staged the same chunks."""
+    seen: set[str] = set()
+    chosen = []
+    for file in files:
+        chunk_ids = pa.concat_arrays([part["chunk_id"] for part in read_parts(table, [file], ["chunk_id"])]).to_pylist()
+        fresh = [chunk for chunk in chunk_ids if chunk not in seen]
+        if len(fresh) < len(chunk_ids):
+            file = _rewritten(table, batch_id, file, fresh) if fresh else ""
+        seen.update(fresh)
+        chosen += [file] if file else []
+    return chosen, len(seen)
+
+
+def _rewritten(table: IcebergTable, batch_id: str, file: str, chunk_ids: list[str]) -> str:
+    columns = [field.name for field in table.schema().fields]
+    rows = pa.Table.from_batches(read_parts(table, [file], columns, ds.field("chunk_id").isin(chunk_ids)))
+    return write_part(table, parts_folder(table, f"batch_id={batch_id}", "deduplicated"), rows)
+
+
+def publish_batch(batch_id: str, lake: Lake | None = None) -> dict[str, Any]:
+    """Make the audited batch current; its `batch_id` and the `documents_remaining` for the next one.
+
+    Where main moved meanwhile, the branch is rebased and audited again: no batch drops another. Running it twice publishes once.
+    Raises AuditFailed where the batch does not hold on the new main.
+    """
+    lake = lake or connect()
+    row = batches.batch(lake, batch_id)
+    if row["state"] in (COMMITTED, BLOCKED):
+        row = batches.move(
+            lake,
+            batch_id,
+            PUBLISHED,
+            embeddings_snapshot=_publish(lake, row, DOCUMENT_EMBEDDINGS),
+            versions_snapshot=_publish(lake, row, DOCUMENT_VERSIONS),
+            message=None,
+        )
+    if row["state"] != PUBLISHED:
+        raise ConflictError(f"batch {batch_id} is {row['state']}, only a committed batch can be published")
+    for staging in (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE):
+        delete_rows(lake.table(staging), batch_id=batch_id)
+    return {"batch_id": batch_id, "documents_remaining": row["documents_remaining"]}
+
+
+def require_backlog(published: dict[str, Any]) -> int:
+    """The documents that wait for the next batch. Raises NothingToDo where none do."""
+    if not published["documents_remaining"]:
+        raise NothingToDo("no backlog: every document of the source is covered")
+    return int(published["documents_remaining"])
+
+
+def _publish(lake: Lake, row: BatchRow, declared: Table) -> int:
+    branch = branch_name(row["batch_id"])
+    for _ in range(PUBLISH_TRIES):
+        table = lake.table(declared)
+        if branch not in table.refs():
+            return _published_before(table, row)
+        try:
+            return publish_branch(table, branch)
+        except StaleBranch:
+            rebase_branch(table, branch)
+            audit_again(lake, row)
+    raise ConflictError(f"{declared.name} changes faster than batch {row['batch_id']} can be audited: run the task again")
+
+
+def _published_before(table: IcebergTable, row: BatchRow) -> int:
+    known = batch_snapshot(table, row["batch_id"])
+    if known is None and row["chunks_planned"] > row["chunks_kept"]:
+        raise ConflictError(f"the branch of batch {row['batch_id']} is gone from {'.'.join(table.name())}: discard the batch and run again")
+    return known or head_snapshot(table).snapshot_id

@@ -1,0 +1,46 @@
+-- How many documents are new, changed, deleted or unchanged since the text last embedded under a profile.
+-- Grain:   one row.
+-- Binds:   1. profile.
+-- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
+-- Used by: steps/embed_documents/planning.py
+
+with
+
+stated as (
+
+    select
+        doc_id,
+        coalesce(content_hash, '') as source_hash,
+        cast(null as varchar) as embedded_hash,
+        cast(null as bigint) as batch_number
+    from docs_db.source_documents for version as of {{ source_snapshot }}
+
+    union all
+
+    select
+        doc_id,
+        null as source_hash,
+        if(is_deleted, null, content_hash) as embedded_hash,
+        batch_number
+    from embeddings_db.document_versions for version as of {{ versions_snapshot }}
+    where profile = ?
+
+),
+
+compared as (
+
+    select
+        doc_id,
+        max(source_hash) as source_hash,
+        max_by(embedded_hash, batch_number) as embedded_hash
+    from stated
+    group by doc_id
+
+)
+
+select
+    count_if(source_hash is not null and embedded_hash is null) as new_count,
+    count_if(source_hash <> embedded_hash) as changed_count,
+    count_if(source_hash is null and embedded_hash is not null) as deleted_count,
+    count_if(source_hash = embedded_hash) as unchanged_count
+from compared

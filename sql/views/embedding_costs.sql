@@ -1,0 +1,26 @@
+-- What each batch asked of the model, what it reused, and what both are worth at the profile's price.
+-- Grain:   one row per batch.
+-- Used by: people
+
+create or replace view embeddings_db.embedding_costs as
+
+select
+    batch_id,
+    batch_number,
+    profile,
+    model_version,
+    state,
+    documents_new,
+    documents_changed,
+    documents_deleted,
+    chunks_planned,
+    chunks_kept,
+    chunks_copied,
+    chunks_embedded,
+    texts_embedded,
+    tokens_estimated,
+    price_estimated,
+    if(chunks_planned = 0, 0.0, (chunks_kept + chunks_copied) * 1.0 / chunks_planned) as reused_share,
+    planned_at,
+    updated_at
+from embeddings_db.embedding_batches
