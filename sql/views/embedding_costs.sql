@@ -20,7 +20,7 @@ select
     texts_embedded,
     tokens_estimated,
     price_estimated,
-    if(chunks_planned = 0, 0.0, (chunks_kept + chunks_copied) * 1.0 / chunks_planned) as reused_share,
+    if(chunks_planned = 0, 0e0, (chunks_kept + chunks_copied) * 1e0 / chunks_planned) as reused_share,
     planned_at,
     updated_at
 from embeddings_db.embedding_batches

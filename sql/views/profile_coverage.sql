@@ -45,6 +45,6 @@ select
     count_if(source_hash <> embedded_hash) as outdated_count,
     count_if(source_hash is not null and embedded_hash is null) as missing_count,
     count_if(source_hash is null) as orphaned_count,
-    if(count(source_hash) = 0, 1.0, count_if(source_hash = embedded_hash) * 1.0 / count(source_hash)) as covered_share
+    if(count(source_hash) = 0, 1e0, count_if(source_hash = embedded_hash) * 1e0 / count(source_hash)) as covered_share
 from compared
 group by profile
