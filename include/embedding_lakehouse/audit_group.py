@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from airflow.sdk import task_group
+from airflow.sdk import TriggerRule, task_group
 
 from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.task_errors import lakehouse_task
@@ -10,10 +10,13 @@ from embedding_lakehouse.task_errors import lakehouse_task
 
 @task_group
 def audit(batch_id: str) -> Any:
-    """Run every declared check against the batch's branches, then conclude; the batch id for whoever publishes it."""
+    """Run every declared check against the batch's branches, then conclude; the batch id for whoever publishes it.
 
-    @lakehouse_task
-    def conclude(batch_id: str, results: list[dict[str, Any]]) -> str:
+    A check that does not hold fails its own task; the conclusion then records all verdicts and blocks the batch.
+    """
+
+    @lakehouse_task(trigger_rule=TriggerRule.NONE_SKIPPED)
+    def conclude(batch_id: str, results: list[dict[str, Any] | None]) -> str:
         from embedding_lakehouse.steps.embed_documents import auditing
 
         return auditing.conclude_audit(batch_id, results)
@@ -23,9 +26,11 @@ def audit(batch_id: str) -> Any:
 
 def _check_task(name: str) -> Any:
     @lakehouse_task(task_id=name)
-    def run(batch_id: str) -> dict[str, Any]:
+    def run(batch_id: str, ti: Any = None) -> dict[str, Any]:
         from embedding_lakehouse.steps.embed_documents import auditing
 
-        return auditing.run_check(batch_id, name)
+        result = auditing.run_check(batch_id, name)
+        ti.xcom_push("return_value", result)
+        return auditing.require_passed(result)
 
     return run

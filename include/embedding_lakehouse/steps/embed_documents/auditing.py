@@ -27,11 +27,21 @@ def run_check(batch_id: str, name: str, lake: Lake | None = None) -> Result:
     return _run(lake, batches.batch(lake, batch_id), check_named(name))
 
 
-def conclude_audit(batch_id: str, results: list[Result | None], lake: Lake | None = None) -> str:
+def require_passed(result: Result) -> Result:
+    """The result of a check that holds. Raises AuditFailed, with the first offending rows, for one that does not."""
+    if result["verdict"] == "failed":
+        raise AuditFailed(f"{result['check']}: {result['violations']} rows do not hold, such as {result['sample'][:3]}")
+    return result
+
+
+def conclude_audit(batch_id: str | None, results: list[Result | None], lake: Lake | None = None) -> str:
     """Record the results; the batch id if every check that must hold did.
 
-    Raises AuditFailed otherwise: the batch becomes blocked, its branches stay for inspection, main is as it was.
+    Raises AuditFailed otherwise: the batch becomes blocked, its branches stay for inspection, main is as it was. A check without a
+    result could not be run, which blocks as well.
     """
+    if batch_id is None:
+        raise AuditFailed("nothing was committed, so nothing was audited: see the tasks before the audit")
     lake = lake or connect()
     found = [result for result in results if result]
     _record(lake, batches.batch(lake, batch_id), found)
