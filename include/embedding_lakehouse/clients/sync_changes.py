@@ -1,0 +1,79 @@
+"""The changes of a planned sync in the lake, with the rows of `document_embeddings` that they name, read straight from their files."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.table import Table as IcebergTable
+
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.parts import VECTOR_COLUMN, read_parts
+from embedding_lakehouse.core.records import ROW_COLUMNS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS
+from embedding_lakehouse.errors import ConflictError
+
+READ_ROWS = 2_048
+
+
+class PlannedRecord(NamedTuple):
+    """A record that a sync writes: the file and batch of its row, and its document's title."""
+
+    source_file: str
+    chunk_id: str
+    source_batch: str
+    title: str | None
+
+
+class EmbeddingRow(NamedTuple):
+    """A planned record with its row: the columns of `ROW_COLUMNS`, and the vector as float32."""
+
+    planned: PlannedRecord
+    columns: dict[str, Any]
+    vector: np.ndarray
+
+
+def planned_upserts(lake: Lake, sync_id: str, shard: int) -> list[PlannedRecord]:
+    """The records that a shard writes, ordered by file."""
+    return [PlannedRecord(*row) for row in lake.sql.stream("changes/read_sync_upserts", [sync_id, shard])]
+
+
+def planned_deletes(lake: Lake, sync_id: str, shard: int) -> Iterator[str]:
+    """The ids of the records that a shard removes."""
+    return (chunk_id for (chunk_id,) in lake.sql.stream("changes/read_sync_deletes", [sync_id, shard]))
+
+
+def embedding_rows(lake: Lake, planned: list[PlannedRecord]) -> Iterator[EmbeddingRow]:
+    """The rows of the planned records, which are ordered by file. Each file is read once, a few thousand rows at a time.
+
+    Raises ConflictError where a file or a row is gone since the sync was planned.
+    """
+    table = lake.table(DOCUMENT_EMBEDDINGS)
+    for file, records in groupby(planned, key=lambda record: record.source_file):
+        wanted = {(record.chunk_id, record.source_batch): record for record in records}
+        try:
+            yield from _rows_of(table, file, wanted)
+        except FileNotFoundError as error:
+            raise ConflictError(f"{file} was removed since the sync was planned: run sync_index again") from error
+        if wanted:
+            raise ConflictError(f"{file} has no row of chunk {next(iter(wanted))[0]} any more: run sync_index again")
+
+
+def _rows_of(table: IcebergTable, file: str, wanted: dict[tuple[str, str], PlannedRecord]) -> Iterator[EmbeddingRow]:
+    """The file's rows that are wanted, each once; what was found is taken out of `wanted`."""
+    condition = pc.field("chunk_id").isin([chunk_id for chunk_id, _ in wanted])
+    for batch in read_parts(table, [file], [*ROW_COLUMNS, VECTOR_COLUMN], condition, READ_ROWS):
+        vectors = _matrix(batch.column(VECTOR_COLUMN))
+        columns = [batch.column(name).to_pylist() for name in ROW_COLUMNS]
+        for place, values in enumerate(zip(*columns, strict=True)):
+            row = dict(zip(ROW_COLUMNS, values, strict=True))
+            if planned := wanted.pop((row["chunk_id"], row["batch_id"]), None):
+                yield EmbeddingRow(planned, row, vectors[place])
+
+
+def _matrix(vectors: pa.ListArray) -> np.ndarray:
+    """The vectors as float32, rows x dimensions."""
+    values = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    return values.reshape(len(vectors), len(values) // max(1, len(vectors)))
