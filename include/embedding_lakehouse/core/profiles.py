@@ -73,7 +73,12 @@ class Profile:
 
     def model_text(self, chunk_text: str) -> str:
         """The chunk's text as it is sent to the model, under the profile's text normalisation."""
-        return chunk_text if self.text_normalisation == "none" else unicodedata.normalize(self.text_normalisation.upper(), chunk_text)
+        match self.text_normalisation:
+            case "nfc":
+                return unicodedata.normalize("NFC", chunk_text)
+            case "nfkc":
+                return unicodedata.normalize("NFKC", chunk_text)
+        return chunk_text
 
 
 def parse_profiles(toml: str, place: str) -> dict[str, Profile]:

@@ -65,7 +65,8 @@ def _run(lake: Lake, row: BatchRow, check: Check) -> Result:
         "versions_snapshot": _audited_snapshot(lake, row, DOCUMENT_VERSIONS),
         "source_snapshot": row["source_snapshot"],
     }
-    count, sample = 0, []
+    count = 0
+    sample: list[list[str]] = []
     for offending in lake.sql.stream(f"checks/{check.name}", [values[bind] for bind in check.binds], **names):
         count += 1
         if len(sample) < SAMPLE_ROWS:
