@@ -5,6 +5,7 @@ Vectors are byte-stream-split and compressed lightly, without dictionaries: twic
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -36,8 +37,13 @@ def write_part(table: IcebergTable, folder: str, rows: pa.Table, row_group_rows:
     if isinstance(filesystem, LocalFileSystem):
         filesystem.create_dir(path.rpartition("/")[0], recursive=True)
         temporary = f"{path}.writing"
-        _write(filesystem, temporary, rows, row_group_rows)
-        filesystem.move(temporary, path)
+        try:
+            _write(filesystem, temporary, rows, row_group_rows)
+            filesystem.move(temporary, path)
+        except OSError:
+            # A full disk is not to stay full of what nobody will read.
+            Path(temporary).unlink(missing_ok=True)
+            raise
     else:
         _write(filesystem, path, rows, row_group_rows)
     return name

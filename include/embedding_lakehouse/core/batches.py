@@ -39,14 +39,24 @@ def next_batch_number(rows: list[BatchRow]) -> int:
 
 
 def check_fingerprint(rows: list[BatchRow], profile: Profile) -> None:
-    """Raise ConfigurationError where the profile's vectors in the lake were made under other settings."""
-    made = [row for row in rows if row["profile"] == profile.name and row["state"] in (PUBLISHED, *OPEN_STATES)]
-    latest = max(made, key=lambda row: row["batch_number"], default=None)
+    """Raise ConfigurationError where the profile's published vectors were made under other settings."""
+    published = [row for row in rows if row["profile"] == profile.name and row["state"] == PUBLISHED]
+    latest = max(published, key=lambda row: row["batch_number"], default=None)
     if latest and latest["profile_fingerprint"] != profile.fingerprint:
         raise ConfigurationError(
             f"profile {profile.name!r} has other settings (fingerprint {profile.fingerprint}) than those its vectors were made with "
             f"({latest['profile_fingerprint']}, batch {latest['batch_id']}): undo the change, or declare a new profile with a new "
             "model_version beside it"
+        )
+
+
+def check_resumable(row: BatchRow, profile: Profile) -> None:
+    """Raise ConfigurationError where an open batch was begun under other settings of its profile: it cannot be finished under these."""
+    if row["profile_fingerprint"] != profile.fingerprint:
+        raise ConfigurationError(
+            f"batch {row['batch_id']} was begun under other settings of profile {profile.name!r} (fingerprint "
+            f"{row['profile_fingerprint']}, now {profile.fingerprint}): undo the change, or give the batch up by triggering "
+            "embed_documents with discard_open"
         )
 
 

@@ -15,6 +15,7 @@ from embedding_lakehouse.core.batches import (
     branch_name,
     check_deletes,
     check_fingerprint,
+    check_resumable,
     new_batch_id,
     open_batch,
     shard_count,
@@ -70,6 +71,7 @@ def plan_batch(
         discard_batch(lake, planned, f"discarded by run {run_id}")
         planned = None
     if planned:
+        check_resumable(planned, profile)
         batches.take_over(lake, planned["batch_id"], dag_id, run_id)
     else:
         planned = _plan_next(lake, profile, changes, allow_deletes, {"dag_id": dag_id, "run_id": run_id})
