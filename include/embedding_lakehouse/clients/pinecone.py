@@ -3,6 +3,7 @@
 What a request may wait for is decided here alone: the SDK's own retries, which its REST client always makes, are switched off.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ DELETE_IDS = 1_000
 # The service allows 1,000, but they travel in the address, which proxies cut at 8 KB.
 FETCH_IDS = 100
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+# The SDK writes a line for every request.
+logging.getLogger("pinecone").setLevel(logging.WARNING)
 
 
 class IndexBusy(TransientError):
@@ -83,7 +86,7 @@ class VectorIndex:
     """The records of one index, by namespace. Every call waits out a busy index, for at most `patience` seconds a request."""
 
     def __init__(self, host: str, api_key: str, patience: float = PATIENCE_SECONDS) -> None:
-        self._patience = patience
+        self.patience = patience
         self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS)
         self._sdk._http.close()
         config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
@@ -151,7 +154,7 @@ class VectorIndex:
         return self._sdk.query(namespace=namespace, vector=vector.tolist(), top_k=top_k, filter=condition, include_metadata=True)
 
     def _patiently(self, action: str, call: Callable[[], Any]) -> Any:
-        retrying = Retrying(retry=retry_if_exception_type(TransientError), wait=_wait, stop=stop_before_delay(self._patience), reraise=True)
+        retrying = Retrying(retry=retry_if_exception_type(TransientError), wait=_wait, stop=stop_before_delay(self.patience), reraise=True)
         return retrying(_named_errors(action)(call))
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.expressions import EqualTo
 
+from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core import releases as rules
@@ -56,8 +56,7 @@ class Releases:
         self._journal.change(lambda rows: rules.close_sync(rows, sync, datetime.now(UTC)))
 
     def _is_written(self, sync: Sync) -> bool:
-        found = self.lake.table(INDEX_SYNCS).scan(row_filter=EqualTo("sync_id", sync.sync_id), selected_fields=("sync_id",)).to_arrow()
-        return found.num_rows > 0
+        return scan(self.lake.table(INDEX_SYNCS), sync_id=sync.sync_id).count() > 0
 
     def _append(self, sync: Sync, figures: dict[str, Any]) -> None:
         table = self.lake.table(INDEX_SYNCS)

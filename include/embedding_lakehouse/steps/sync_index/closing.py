@@ -23,7 +23,6 @@ Figures = dict[str, Any]
 # What is compared: all records of a small sync, otherwise some of each of a few shards.
 SAMPLE_RECORDS = 1_000
 SAMPLE_SHARDS = 4
-VISIBLE_SECONDS = 120.0
 
 
 class NotVisible(TransientError):
@@ -35,7 +34,7 @@ def verify_records(
 ) -> int:
     """Wait until the index shows what the sync wrote, then compare a sample with the lake; how many records were compared.
 
-    Vectors must be equal bit for bit and metadata entirely. Raises TransientError that names a record which is not, after two minutes.
+    Vectors must be equal bit for bit and metadata entirely. Raises TransientError that names a record which is not, as long as the index's patience lasts.
     """
     writing = [shard for shard in shards if shard["upserts"]]
     if not writing:
@@ -47,7 +46,7 @@ def verify_records(
     sample = _sample(lake, sync, writing)
     lsn = max((figures["lsn"] for figures in upserted if figures and figures["lsn"] is not None), default=None)
     visible = Retrying(
-        retry=retry_if_exception_type(NotVisible), wait=wait_exponential(0.05, max=5), stop=stop_after_delay(VISIBLE_SECONDS), reraise=True
+        retry=retry_if_exception_type(NotVisible), wait=wait_exponential(0.05, max=5), stop=stop_after_delay(index.patience), reraise=True
     )
     if lsn is not None:
         visible(_reach, index, sync.namespace, sample[0].vector, lsn)

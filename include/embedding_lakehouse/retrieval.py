@@ -1,0 +1,83 @@
+"""Search the live release of a profile's index: every match comes with its receipt, the version of the document behind it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.models import load_model
+from embedding_lakehouse.clients.pinecone import IndexService, Record, service_from_connection
+from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.errors import InputError
+
+# The service answers at most 1,000 matches where it sends their metadata along.
+MOST_MATCHES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A chunk that answers a question, and where it comes from. `content_hash` names the version of the document."""
+
+    score: float
+    doc_id: str
+    title: str | None
+    content_hash: str
+    chunk_id: str
+    chunk_index: int
+    start_offset: int
+    model_version: str
+    batch_id: str
+    source_snapshot: int
+    text: str | None
+
+
+def search(
+    question: str,
+    top_k: int = 5,
+    condition: dict[str, Any] | None = None,
+    profile_name: str | None = None,
+    lake: Lake | None = None,
+    service: IndexService | None = None,
+) -> list[Match]:
+    """The `top_k` chunks nearest to the question, best first, among those whose metadata meet `condition` (Pinecone's filter language).
+
+    Raises InputError for an empty question or an impossible `top_k`, ConfigurationError for a refused filter or a missing index.
+    """
+    if not question.strip():
+        raise InputError("the question is empty")
+    if not 1 <= top_k <= MOST_MATCHES:
+        raise InputError(f"top_k is {top_k}, must be from 1 to {MOST_MATCHES}")
+    profile = settings.profile(profile_name or settings.default_profile())
+    lake = lake or connect()
+    release = Releases(lake).live(profile.name)
+    vectors, _ = load_model(profile).embed([profile.model_text(question)])
+    index = (service or service_from_connection()).open(profile)
+    found = index.search(release["namespace"], vectors[0], top_k, condition)
+    return _with_texts(lake, profile, [_match(record) for record in found])
+
+
+def _match(record: Record) -> Match:
+    receipt = record.metadata
+    return Match(
+        score=record.score or 0.0,
+        doc_id=receipt["doc_id"],
+        title=receipt.get("title"),
+        content_hash=receipt["content_hash"],
+        chunk_id=record.record_id,
+        chunk_index=int(receipt["chunk_index"]),
+        start_offset=int(receipt["start_offset"]),
+        model_version=receipt["model_version"],
+        batch_id=receipt["batch_id"],
+        source_snapshot=int(receipt["source_snapshot"]),
+        text=receipt.get("text"),
+    )
+
+
+def _with_texts(lake: Lake, profile: Profile, matches: list[Match]) -> list[Match]:
+    """The matches with the texts that the index does not keep, from the lake."""
+    lacking = [match.chunk_id for match in matches if match.text is None]
+    if not lacking:
+        return matches
+    texts = dict(lake.sql.rows("receipts/read_chunk_texts", [profile.model_version, ",".join(lacking)]))
+    return [replace(match, text=match.text or texts.get(match.chunk_id)) for match in matches]
