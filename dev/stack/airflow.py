@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from dev.files import write_privately
 from dev.stack.catalog import catalog_properties
 from dev.stack.component import ROOT, Component, answer
 from dev.stack.credentials import Credentials
 from dev.stack.errors import ComponentFailed
-from dev.files import write_privately
 from dev.stack.ports import HOST
 from dev.stack.programs import Program, Started
 
@@ -32,14 +32,15 @@ def airflow_environment(home: Path, ports: Mapping[str, int], secrets: Credentia
 
     `ports` has `trino`, `pinecone` and `airflow`. Whoever uses them must set them before Airflow is imported.
     """
+    past_proxies = ",".join(dict.fromkeys([HOST, "localhost", *filter(None, os.environ.get("NO_PROXY", "").split(","))]))
     return {
         **_settings(home, ports["airflow"], secrets),
         **connections(home, ports, secrets),
         "AIRFLOW_HOME": str(home / "airflow"),
         "PYTHONPATH": str(ROOT / "include"),
         # A proxy that the environment names must not see what the components say to each other.
-        "NO_PROXY": f"{HOST},localhost",
-        "no_proxy": f"{HOST},localhost",
+        "NO_PROXY": past_proxies,
+        "no_proxy": past_proxies,
         # Otherwise the title that Airflow gives its processes is written over the environment in which they carry their mark.
         "SPT_NOENV": "1",
         "DO_NOT_TRACK": "true",

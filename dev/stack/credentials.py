@@ -7,8 +7,8 @@ import secrets
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from dev.stack.errors import StackError
 from dev.files import locked, write_privately
+from dev.stack.errors import StackError
 
 
 @dataclass(frozen=True)

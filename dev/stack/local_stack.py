@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dev.files import locked, write_privately
 from dev.stack.airflow import COMMANDS, airflow_components, airflow_environment, prepare_airflow
 from dev.stack.catalog import create_catalog
 from dev.stack.component import ROOT, Component
 from dev.stack.credentials import Credentials, credentials
 from dev.stack.errors import ComponentFailed, StackError
-from dev.files import locked, write_privately
 from dev.stack.pinecone import pinecone_component
 from dev.stack.ports import free_port, is_free
 from dev.stack.preferences import PORTS, dotenv, home_folder, preferred_ports
@@ -59,7 +59,7 @@ class Stack:
         self.home = home.resolve()
         self.programs = Programs(self.home, ROOT)
         self._preferred = preferred or dict.fromkeys(PORTS, 0)
-        self._settings = settings or {}
+        self.settings = settings or {}
         self._trino_catalogs = trino_catalogs
         self._report = report
 
@@ -87,7 +87,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables under which Airflow, the demo and the tests reach this stack."""
-        return {**airflow_environment(self.home, self.ports, self.credentials), **self._settings}
+        return {**airflow_environment(self.home, self.ports, self.credentials), **self.settings}
 
     def choose_ports(self) -> None:
         """Fix the port of each server, which a start does by itself; a port once chosen stays while it is free or its server lives."""
@@ -165,6 +165,7 @@ class Stack:
         if component.name in COMMANDS:
             log = self.programs.log("airflow-db-migrate")
             prepare_airflow(self.home, component.program.environment, self.credentials, log)
+        self._report(f"{component.name}: starting")
         self.programs.start(component.program)
 
     def _await(self, waiting: dict[str, Component], fresh: set[str], begun: float) -> None:

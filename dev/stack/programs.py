@@ -5,19 +5,19 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import psutil
 
-from dev.stack.errors import StackError
 from dev.files import write_privately
+from dev.stack.errors import StackError
 
 MARK = "LAKEHOUSE_COMPONENT"
-TERM_SECONDS = 10
 KILL_SECONDS = 20
+START_SECONDS = 5
 LARGEST_LOG = 50_000_000
 
 
@@ -52,15 +52,17 @@ class Programs:
     process groups, the death of the leader and reboots, and no recycled pid can be mistaken for it.
     """
 
-    def __init__(self, home: Path, working_folder: Path) -> None:
+    def __init__(self, home: Path, working_folder: Path, term_seconds: float = 10) -> None:
         self.home = home
         self.working_folder = working_folder
+        self.term_seconds = term_seconds
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, program: Program) -> Started:
         """Start a program in a session of its own, after ending whatever an earlier start left behind."""
         self.stop([program.name])
         token = secrets.token_hex(8)
+        mark = f"{self._mark(program.name)}{token}"
         log = self.log(program.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > LARGEST_LOG:
@@ -68,7 +70,7 @@ class Programs:
         with log.open("ab") as stream:
             child = subprocess.Popen(
                 program.command,
-                env={**os.environ, **program.environment, MARK: f"{self._mark(program.name)}{token}"},
+                env={**os.environ, **program.environment, MARK: mark},
                 cwd=self.working_folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -78,14 +80,19 @@ class Programs:
         self._children[program.name] = child
         started = Started(child.pid, token, time.time(), program.fingerprint)
         write_privately(self._record(program.name), json.dumps(vars(started)))
+        _wait_for_mark(child, mark)
         return started
 
     def running(self, name: str) -> Started | None:
         """Return what was started under a name if its leading process still lives."""
         started = self.remembered(name)
-        if started and f"{self._mark(name)}{started.token}" == _mark_of(started.pid):
-            return started
-        return None
+        if started is None:
+            return None
+        try:
+            leader = psutil.Process(started.pid)
+        except psutil.NoSuchProcess:
+            return None
+        return started if _mark_of(leader) == f"{self._mark(name)}{started.token}" else None
 
     def remembered(self, name: str) -> Started | None:
         """Return what was last started under a name and never stopped, dead or alive."""
@@ -95,7 +102,7 @@ class Programs:
     def members(self, names: Iterable[str]) -> list[psutil.Process]:
         """Return the living processes of the named programs: leaders, children, and orphans of leaders that died."""
         marks = tuple(self._mark(name) for name in names)
-        return [psutil.Process(pid) for pid in _living(marks)] if marks else []
+        return [one for one in psutil.process_iter() if one.pid != os.getpid() and _mark_of(one).startswith(marks)] if marks else []
 
     def stop(self, names: Iterable[str]) -> None:
         """End every process of the named programs: TERM first, KILL for those that ignore it, and forget them.
@@ -103,21 +110,16 @@ class Programs:
         Raises StackError if one survives even that.
         """
         names = list(names)
-        started = time.monotonic()
-        for pid in (pids := list(_living(tuple(self._mark(name) for name in names)))):
-            _signal(pid, kill=False)
-        while pids:
-            waited = time.monotonic() - started
-            if waited > TERM_SECONDS + KILL_SECONDS:
-                raise StackError(f"{', '.join(names)}: the processes {pids} survive KILL; end them by hand.")
+        begun = time.monotonic()
+        _signal(self.members(names), kill=False)
+        while members := self._certain_members(names):
+            waited = time.monotonic() - begun
+            if waited > self.term_seconds + KILL_SECONDS:
+                raise StackError(f"{', '.join(names)}: {[one.pid for one in members]} survive even KILL; end them by hand.")
+            if waited > self.term_seconds:
+                # Those of this round, not of the first: a process can have forked in between.
+                _signal(members, kill=True)
             time.sleep(0.05)
-            self._reap(names)
-            pids = list(_living(tuple(self._mark(name) for name in names)))
-            if waited > TERM_SECONDS:
-                # Looked up again in each round: a process can have forked since the last one.
-                for pid in pids:
-                    _signal(pid, kill=True)
-        self._reap(names)
         for name in names:
             self._record(name).unlink(missing_ok=True)
 
@@ -131,20 +133,28 @@ class Programs:
     def _mark(self, name: str) -> str:
         return f"{self.home}:{name}:"
 
-    def _reap(self, names: Iterable[str]) -> None:
+    def _certain_members(self, names: list[str]) -> list[psutil.Process]:
         # A dead child stays a zombie until its parent asks for it; this matters where the stack and its user are one process.
         for name in names:
-            child = self._children.get(name)
-            if child is not None and child.poll() is not None:
+            if name in self._children and self._children[name].poll() is not None:
                 del self._children[name]
+        # Looked for twice: a process that is just executing another program has no environment for a moment.
+        return self.members(names) or self.members(names)
 
 
-def memory(processes: Iterable[psutil.Process]) -> int:
+def _wait_for_mark(child: subprocess.Popen[bytes], mark: str) -> None:
+    # The new program shows its environment a moment after Popen returns.
+    deadline = time.monotonic() + START_SECONDS
+    while child.poll() is None and time.monotonic() < deadline and _mark_of(psutil.Process(child.pid)) != mark:
+        time.sleep(0.01)
+
+
+def memory(members: Iterable[psutil.Process]) -> int:
     """Return the bytes of memory that processes take together; what forked processes share is counted once where the system tells."""
     total = 0
-    for process in processes:
+    for member in members:
         try:
-            used = process.memory_full_info()
+            used = member.memory_full_info()
             total += getattr(used, "pss", used.uss)
         except psutil.Error:
             # It ended between the listing and the question.
@@ -152,24 +162,18 @@ def memory(processes: Iterable[psutil.Process]) -> int:
     return total
 
 
-def _living(marks: tuple[str, ...]) -> Iterator[int]:
-    if marks:
-        for pid in psutil.pids():
-            if pid != os.getpid() and _mark_of(pid).startswith(marks):
-                yield pid
-
-
-def _mark_of(pid: int) -> str:
+def _mark_of(one: psutil.Process) -> str:
     # Zombies and other users' processes show no environment, which is right: neither is a living process of ours.
     try:
-        return psutil.Process(pid).environ().get(MARK, "")
+        return one.environ().get(MARK, "")
     except (psutil.Error, OSError):
         return ""
 
 
-def _signal(pid: int, *, kill: bool) -> None:
-    try:
-        process = psutil.Process(pid)
-        process.kill() if kill else process.terminate()
-    except psutil.NoSuchProcess:
-        return
+def _signal(members: Iterable[psutil.Process], *, kill: bool) -> None:
+    for member in members:
+        try:
+            member.kill() if kill else member.terminate()
+        except psutil.NoSuchProcess:
+            # It ended by itself.
+            continue
