@@ -1,0 +1,134 @@
+"""What exists beside the records: indexes, their namespaces, aliases and imports, in one file that is replaced as a whole."""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+import orjson
+
+from dev.files import write_privately
+from dev.pinecone_server.errors import not_found
+
+DEFAULT_NAMESPACE = "__default__"
+UNFINISHED = ("Pending", "InProgress")
+
+
+@dataclass
+class NamespaceEntry:
+    """The file of a namespace's log, and the metadata schema it was created with."""
+
+    file: str
+    schema: dict | None = None
+
+
+@dataclass
+class Alias:
+    """A name that readers may use for a namespace."""
+
+    name: str
+    target_namespace: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass
+class Import:
+    """A bulk import and how far it is."""
+
+    id: str
+    uri: str
+    on_error: str
+    created_at: str
+    status: str = "Pending"
+    finished_at: str | None = None
+    percent_complete: float = 0.0
+    records_imported: int = 0
+    records_refused: int = 0
+    error: str | None = None
+
+
+@dataclass
+class Index:
+    """A serverless index of dense vectors. `host_id` names it in its host's address and its folder, and no two indexes ever share one."""
+
+    name: str
+    host_id: str
+    dimension: int
+    metric: str
+    cloud: str
+    region: str
+    deletion_protection: str = "disabled"
+    tags: dict[str, str] = field(default_factory=dict)
+    read_capacity: dict = field(default_factory=lambda: {"mode": "OnDemand"})
+    metadata_schema: dict | None = None
+    namespaces: dict[str, NamespaceEntry] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    imports: dict[str, Import] = field(default_factory=dict)
+
+    def resolve(self, name: str) -> str:
+        """Return the namespace that a reader means: the alias's target, or the name itself."""
+        return self.aliases[name].target_namespace if name in self.aliases else name
+
+
+class Indexes(dict[str, Index]):
+    """Indexes by name."""
+
+    def named(self, name: str) -> Index:
+        """Return an index by its name. Raises Refusal if there is none."""
+        if name not in self:
+            raise not_found(f"Index {name} not found.")
+        return self[name]
+
+    def at(self, host_id: str) -> Index:
+        """Return the index behind a host. Raises Refusal if there is none, also after an index was deleted and made again."""
+        for index in self.values():
+            if index.host_id == host_id:
+                return index
+        raise not_found(f"No index at this host: {host_id} was deleted or never existed. Describe the index to learn its host.")
+
+
+class Catalog:
+    """All indexes as of the last change: what readers hold never changes under them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self.indexes = Indexes()
+        if path.exists():
+            self.indexes.update((name, _restored(fields)) for name, fields in orjson.loads(path.read_bytes()).items())
+
+    @contextmanager
+    def changing(self) -> Iterator[Indexes]:
+        """Yield a draft to edit. At the end it is on the disk and takes effect; an error inside leaves everything as it was."""
+        with self._lock:
+            draft = deepcopy(self.indexes)
+            yield draft
+            write_privately(self._path, orjson.dumps({name: asdict(index) for name, index in draft.items()}).decode())
+            self.indexes = draft
+
+
+def new_host_id(name: str) -> str:
+    """Return an id for an index that none before had."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
+def new_file() -> str:
+    """Return a file name for a namespace: names of namespaces may hold any ASCII character, also slashes."""
+    return f"{secrets.token_hex(8)}.log"
+
+
+def timestamp() -> str:
+    """Return the moment in UTC as the service writes it, to the millisecond."""
+    return re.sub(r"\+00:00$", "Z", datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+
+def _restored(fields: dict) -> Index:
+    parts = {"namespaces": NamespaceEntry, "aliases": Alias, "imports": Import}
+    nested = {part: {name: kind(**value) for name, value in fields[part].items()} for part, kind in parts.items()}
+    return Index(**{**fields, **nested})
