@@ -15,7 +15,7 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-echo "Installing into .venv (some minutes the first time)"
+if [ "${1:-}" = install ]; then echo "Installing into .venv (some minutes the first time)"; fi
 fits .venv/bin/python || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 
