@@ -104,8 +104,8 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
     where = f"{place}, profile {name!r}"
     if not NAME.fullmatch(name):
         raise ConfigurationError(f"{where}: a name has 1 to 63 of a-z, 0-9, '.', '_' and '-'")
-    settings = dict(settings)
-    chunking = dict(settings.pop("chunking", {}))
+    settings = _as_table(settings, where)
+    chunking = _as_table(settings.pop("chunking", {}), f"{where}, chunking")
     strategy = chunking.pop("strategy", "structure")
     if strategy not in STRATEGIES:
         raise ConfigurationError(f"{where}: chunking.strategy is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
@@ -115,13 +115,19 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
             **settings,
             "name": name,
             "chunking": _typed(STRATEGIES[strategy], chunking, f"{where}, chunking"),
-            "batch": _typed(BatchLimits, settings.pop("batch", {}), f"{where}, batch"),
-            "index": _typed(IndexTarget, settings.pop("index", {}), f"{where}, index"),
+            "batch": _typed(BatchLimits, _as_table(settings.pop("batch", {}), f"{where}, batch"), f"{where}, batch"),
+            "index": _typed(IndexTarget, _as_table(settings.pop("index", {}), f"{where}, index"), f"{where}, index"),
         },
         where,
     )
     _check_values(profile, where)
     return profile
+
+
+def _as_table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{where}: {value!r} must be a table of settings")
+    return dict(value)
 
 
 def _typed(kind: type, settings: dict[str, Any], where: str) -> Any:
