@@ -62,7 +62,7 @@ def check_resumable(row: BatchRow, profile: Profile) -> None:
 
 def check_deletes(deleted: int, current: int, limits: BatchLimits, allowed: bool) -> None:
     """Raise ApprovalRequired where the batch would delete more than the profile's share of its `current` documents, or all of them."""
-    many = deleted > FEW_DELETES and deleted > limits.delete_share * current
+    many = deleted > FEW_DELETES and deleted / current > limits.delete_share
     if not allowed and deleted and (many or deleted == current):
         raise ApprovalRequired(
             f"{deleted} of {current} embedded documents are gone from docs_db.source_documents; the limit is "
