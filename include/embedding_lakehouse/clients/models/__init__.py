@@ -40,7 +40,12 @@ def checked_vectors(vectors: np.ndarray, text_count: int, dimensions: int, model
 
     Raises ConfigurationError for a wrong length, TransientError for a wrong number or a value that is not finite.
     """
-    vectors = np.asarray(vectors, dtype=np.float32)
+    try:
+        # A number too large for a float32 becomes infinite, and is refused as such below.
+        with np.errstate(over="ignore"):
+            vectors = np.asarray(vectors, dtype=np.float32)
+    except ValueError as error:
+        raise ConfigurationError(f"{model_name} answers vectors of different lengths, the profile declares {dimensions}") from error
     if len(vectors) != text_count:
         raise TransientError(f"{model_name} answered {len(vectors)} vectors for {text_count} texts")
     if text_count and vectors.shape[1:] != (dimensions,):

@@ -10,16 +10,23 @@ import numpy as np
 import wordllama
 
 from embedding_lakehouse.clients.models import Embedded
+from embedding_lakehouse.errors import ConfigurationError
 
 TEXTS_AT_ONCE = 64
 
 
 class WordLlamaModel:
-    """wordllama's weights `name` cut to `dimensions`; `normalise` scales each vector to length 1."""
+    """wordllama's weights `name` cut to `dimensions`; `normalise` scales each vector to length 1.
+
+    Raises ConfigurationError for a model or a number of dimensions that the installed package does not bring along.
+    """
 
     def __init__(self, name: str, dimensions: int, normalise: bool) -> None:
         package = Path(wordllama.__file__).parent
-        loaded = wordllama.WordLlama.load(name, cache_dir=package, dim=dimensions, disable_download=True)
+        try:
+            loaded = wordllama.WordLlama.load(name, cache_dir=package, dim=dimensions, disable_download=True)
+        except (AttributeError, ValueError, FileNotFoundError) as error:
+            raise ConfigurationError(f"wordllama brings no weights {name!r} of {dimensions} dimensions: {error}") from error
         self._rows = loaded.embedding
         self._tokenizer = loaded.tokenizer
         self._tokenizer.no_padding()
