@@ -30,6 +30,10 @@ COMMIT_TRIES = 10
 DAY = "day("
 
 
+class MissingTable(ConfigurationError):
+    """The table was never set up."""
+
+
 class StaleBranch(ConflictError):
     """The branch does not descend from main's head: rebase it and audit it again before it may be published."""
 
@@ -42,11 +46,11 @@ def catalog_from_connection(conn_id: str = "iceberg_default") -> Catalog:
 
 
 def load_table(catalog: Catalog, table: Table) -> IcebergTable:
-    """The table as it is now. Raises ConfigurationError where it was never created."""
+    """The table as it is now. Raises MissingTable where it was never created."""
     try:
         return catalog.load_table(table.name)
     except NoSuchTableError as error:
-        raise ConfigurationError(f"the table {table.name} does not exist: run the DAG set_up_lakehouse first") from error
+        raise MissingTable(f"the table {table.name} does not exist: run the DAG set_up_lakehouse first") from error
 
 
 def ensure_table(catalog: Catalog, table: Table) -> bool:

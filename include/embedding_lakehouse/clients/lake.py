@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table as IcebergTable
 
-from embedding_lakehouse.clients.iceberg import catalog_from_connection, load_table
+from embedding_lakehouse.clients.iceberg import MissingTable, catalog_from_connection, ensure_table, load_table
 from embedding_lakehouse.clients.sql import SqlEngine, engine_from_connection
+from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import Table
 
 
@@ -18,8 +19,13 @@ class Lake:
     sql: SqlEngine
 
     def table(self, table: Table) -> IcebergTable:
-        """The Iceberg table as it is now; raises ConfigurationError where it was never set up."""
-        return load_table(self.catalog, table)
+        """The Iceberg table as it is now. A lakehouse that was never set up gets all its tables here."""
+        try:
+            return load_table(self.catalog, table)
+        except MissingTable:
+            for declared in ALL_TABLES:
+                ensure_table(self.catalog, declared)
+            return load_table(self.catalog, table)
 
 
 def connect() -> Lake:

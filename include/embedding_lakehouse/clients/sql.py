@@ -23,6 +23,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 # Errors by which Trino says that the same statement may succeed later: starting up, out of workers, or a lost race for a commit.
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 NEVER_ARRIVED = ("Failed to establish a new connection", "ConnectTimeoutError", "NameResolutionError")
+OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
 NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
 
 Row = tuple[Any, ...]
@@ -130,6 +131,10 @@ class _NamedErrors:
         match error:
             case trino.exceptions.TrinoQueryError() if error.error_name in CONFLICTS:
                 raise ConflictError(f"{place}: another writer changed the table: {error.message}") from error
+            case trino.exceptions.TrinoQueryError() if error.error_name in OUTDATED:
+                raise ConfigurationError(
+                    f"{place}: {error.message}: run the DAG set_up_lakehouse, which brings the tables up to date"
+                ) from error
             case trino.exceptions.TrinoQueryError():
                 raise LakehouseError(f"{place}: {error.error_name}: {error.message} (query {error.query_id})") from error
             case trino.exceptions.HttpError() if str(error).startswith(("error 401", "error 403")):

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from embedding_lakehouse.clients.iceberg import ensure_table
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sql import statements
-from embedding_lakehouse.core.tables import TABLES, Table
+from embedding_lakehouse.core.schema import ALL_TABLES
+from embedding_lakehouse.core.tables import Table
 
 
-def create_tables(tables: Iterable[Table] = TABLES, lake: Lake | None = None) -> list[str]:
+def create_tables(tables: Iterable[Table] = ALL_TABLES, lake: Lake | None = None) -> list[str]:
     """Create missing tables and add missing columns; the names of the tables that changed. Nothing is ever dropped.
 
     Raises ConfigurationError for a column that has another type than this version needs.

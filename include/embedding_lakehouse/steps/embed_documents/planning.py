@@ -40,8 +40,8 @@ def detect_changes(profile_name: str, lake: Lake | None = None) -> dict[str, int
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
-    check_fingerprint(batches.journal(lake).rows(), profile)
     source = head_snapshot(lake.table(SOURCE_DOCUMENTS))
+    check_fingerprint(batches.journal(lake).rows(), profile)
     pinned = {
         "source_snapshot": source.snapshot_id,
         "source_sequence_number": source.sequence_number or 0,
