@@ -26,6 +26,7 @@ LISTENERS = {"trino": "trino", "pinecone": "pinecone", "airflow": "airflow-api-s
 START_SECONDS = 240
 RECOVER_SECONDS = 60
 PORT_RACES = 3
+ORPHAN_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ class Stack:
         return Status(name, "dead" if left else "stopped", left, "", None, None, memory(members))
 
     def _bring_up(self, names: list[str]) -> None:
-        # A dead leader's children may still hold its port.
-        self.programs.stop([name for name in names if not self.programs.running(name)])
+        # A dead leader's children may still hold its port, and Airflow's workers without a scheduler do not listen to TERM.
+        self.programs.stop([name for name in names if not self.programs.running(name)], ORPHAN_SECONDS)
         self.choose_ports()
         create_catalog(self.home)
         begun = time.monotonic()

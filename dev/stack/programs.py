@@ -104,19 +104,19 @@ class Programs:
         marks = tuple(self._mark(name) for name in names)
         return [one for one in psutil.process_iter() if one.pid != os.getpid() and _mark_of(one).startswith(marks)] if marks else []
 
-    def stop(self, names: Iterable[str]) -> None:
-        """End every process of the named programs: TERM first, KILL for those that ignore it, and forget them.
+    def stop(self, names: Iterable[str], patience: float | None = None) -> None:
+        """End every process of the named programs: TERM first, KILL for those that ignore it for `patience` seconds, and forget them.
 
         Raises StackError if one survives even that.
         """
-        names = list(names)
+        names, patience = list(names), self.term_seconds if patience is None else patience
         begun = time.monotonic()
         _signal(self.members(names), kill=False)
         while members := self._certain_members(names):
             waited = time.monotonic() - begun
-            if waited > self.term_seconds + KILL_SECONDS:
+            if waited > patience + KILL_SECONDS:
                 raise StackError(f"{', '.join(names)}: {[one.pid for one in members]} survive even KILL; end them by hand.")
-            if waited > self.term_seconds:
+            if waited > patience:
                 # Those of this round, not of the first: a process can have forked in between.
                 _signal(members, kill=True)
             time.sleep(0.05)

