@@ -1,6 +1,5 @@
 """What tests of the index share: a profile of their own, a lake to fill, a Pinecone server with faults, and a sync in one call."""
 
-import json
 import os
 import subprocess
 import sys
@@ -53,7 +52,7 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Profile
     settings.profiles.cache_clear()
 
 
-def declare_profile(file: Path, name: str, dimensions: int = 8, **index: Any) -> None:
+def declare_profile(file: Path, name: str, dimensions: int = 8, index_name: str = "", metric: str = "cosine") -> None:
     """Write a profiles' file with one profile, whose model is the bundled one."""
     lines = [
         f'[profiles."{name}"]',
@@ -62,7 +61,8 @@ def declare_profile(file: Path, name: str, dimensions: int = 8, **index: Any) ->
         f'model_version = "{name}-v1"',
         f"dimensions = {dimensions}",
         f'[profiles."{name}".index]',
-        *(f"{key} = {json.dumps(value)}" for key, value in {"name": name, **index}.items()),
+        f'name = "{index_name or name}"',
+        f'metric = "{metric}"',
     ]
     file.write_text("\n".join(lines))
 
@@ -140,7 +140,7 @@ def following(lake: Lake, profile: Profile, faulty_server: str) -> Iterator[Foll
 def difference(builder: LakeBuilder, records: dict[str, Record]) -> dict[str, str]:
     """Where an index differs from the lake: what is wrong by record id; nothing where every id, vector and receipt is equal."""
     current = builder.current()
-    wrong = {name: "missing" for name in current.keys() - records.keys()} | {name: "orphaned" for name in records.keys() - current.keys()}
+    wrong = dict.fromkeys(current.keys() - records.keys(), "missing") | dict.fromkeys(records.keys() - current.keys(), "orphaned")
     for name in current.keys() & records.keys():
         row, record = current[name], records[name]
         if record.values.tobytes() != np.asarray(row["embedding"], np.float32).tobytes():

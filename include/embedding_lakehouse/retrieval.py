@@ -79,5 +79,5 @@ def _with_texts(lake: Lake, profile: Profile, matches: list[Match]) -> list[Matc
     lacking = [match.chunk_id for match in matches if match.text is None]
     if not lacking:
         return matches
-    texts = dict(lake.sql.rows("receipts/read_chunk_texts", [profile.model_version, ",".join(lacking)]))
+    texts: dict[str, str] = dict(lake.sql.rows("receipts/read_chunk_texts", [profile.model_version, ",".join(lacking)]))
     return [replace(match, text=match.text or texts.get(match.chunk_id)) for match in matches]

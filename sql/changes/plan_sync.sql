@@ -185,6 +185,17 @@ changes as (
     left join sources on chunks.chunk_id = sources.chunk_id
     where not chunks.is_after or not chunks.is_before or chunks.is_unsure or sources.is_ambiguous
 
+),
+
+titles as (
+
+    select
+        doc_id,
+        max(title) as title
+    from docs_db.source_documents
+    where doc_id in (select changes.doc_id from changes where changes.is_upsert)
+    group by doc_id
+
 )
 
 select
@@ -195,6 +206,6 @@ select
     changes.is_upsert,
     changes.source_batch,
     changes.source_file,
-    documents.title
+    titles.title
 from changes
-left join docs_db.source_documents as documents on changes.doc_id = documents.doc_id and changes.is_upsert
+left join titles on changes.doc_id = titles.doc_id

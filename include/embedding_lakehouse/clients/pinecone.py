@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -120,7 +121,7 @@ class VectorIndex:
         """Remove the records; those that are not there, or whose namespace is not, are removed already."""
         written, remaining = Written(), iter(record_ids)
         while ids := list(islice(remaining, DELETE_IDS)):
-            written += self._patiently("delete", lambda ids=ids: self._delete(namespace, ids))
+            written += self._patiently("delete", partial(self._delete, namespace, ids))
         return written
 
     def _delete(self, namespace: str, ids: list[str]) -> Written:
@@ -136,7 +137,7 @@ class VectorIndex:
         found: dict[str, Record] = {}
         for start in range(0, len(record_ids), FETCH_IDS):
             ids = list(record_ids[start : start + FETCH_IDS])
-            answer = self._patiently("fetch", lambda ids=ids: self._sdk.fetch(ids=ids, namespace=namespace))
+            answer = self._patiently("fetch", partial(self._sdk.fetch, ids=ids, namespace=namespace))
             found |= {name: _record(vector) for name, vector in answer.vectors.items()}
         return found
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import Table as IcebergTable
 
+from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import VECTOR_COLUMN, read_parts
 from embedding_lakehouse.core.records import ROW_COLUMNS
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, SYNC_CHANGES
 from embedding_lakehouse.errors import ConflictError
 
 READ_ROWS = 2_048
@@ -37,12 +38,17 @@ class EmbeddingRow(NamedTuple):
 
 def planned_upserts(lake: Lake, sync_id: str, shard: int) -> list[PlannedRecord]:
     """The records that a shard writes, ordered by file."""
-    return [PlannedRecord(*row) for row in lake.sql.stream("changes/read_sync_upserts", [sync_id, shard])]
+    rows = _changes(lake, sync_id, shard, is_upsert=True).sort_by("source_file")
+    return list(map(PlannedRecord._make, zip(*(rows[name].to_pylist() for name in PlannedRecord._fields), strict=True)))
 
 
-def planned_deletes(lake: Lake, sync_id: str, shard: int) -> Iterator[str]:
+def planned_deletes(lake: Lake, sync_id: str, shard: int) -> list[str]:
     """The ids of the records that a shard removes."""
-    return (chunk_id for (chunk_id,) in lake.sql.stream("changes/read_sync_deletes", [sync_id, shard]))
+    return _changes(lake, sync_id, shard, is_upsert=False)["chunk_id"].to_pylist()
+
+
+def _changes(lake: Lake, sync_id: str, shard: int, is_upsert: bool) -> pa.Table:
+    return scan(lake.table(SYNC_CHANGES), sync_id=sync_id, shard=shard, is_upsert=is_upsert).to_arrow()
 
 
 def embedding_rows(lake: Lake, planned: list[PlannedRecord]) -> Iterator[EmbeddingRow]:

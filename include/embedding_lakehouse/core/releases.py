@@ -28,6 +28,7 @@ class Sync:
     versions_after: int
     embeddings_after: int
     covers: list[str]
+    document_count: int
     record_count: int
     dag_id: str
     run_id: str

@@ -34,7 +34,8 @@ def verify_records(
 ) -> int:
     """Wait until the index shows what the sync wrote, then compare a sample with the lake; how many records were compared.
 
-    Vectors must be equal bit for bit and metadata entirely. Raises TransientError that names a record which is not, as long as the index's patience lasts.
+    Vectors must be equal bit for bit and metadata entirely. Raises TransientError that names a record which is not, once the index's
+    patience is over.
     """
     writing = [shard for shard in shards if shard["upserts"]]
     if not writing:
@@ -62,10 +63,9 @@ def record_sync(shards: Iterable[Shard], upserted: Iterable[Figures], deleted: I
     lake = lake or connect()
     sync = Sync(**next(iter(shards))["sync"])
     upserted, deleted = list(upserted), list(deleted)
-    (documents,) = lake.sql.row("changes/count_synced_documents", [sync.sync_id])
     Releases(lake).record_sync(
         sync,
-        documents_changed=documents,
+        documents_changed=sync.document_count,
         records_upserted=_total(upserted, "records"),
         records_deleted=_total(deleted, "records"),
         requests=_total(upserted + deleted, "requests"),

@@ -1,6 +1,6 @@
 """Plan a sync: the difference between the state that the live release holds and the state of the lake now, cut into shards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -68,16 +68,14 @@ def plan_sync(profile_name: str, dag_id: str = "", run_id: str = "", lake: Lake 
         versions_after=span.versions_after,
         embeddings_after=span.embeddings_after,
         covers=unrecorded,
+        document_count=0,
         record_count=record_count,
         dag_id=dag_id,
         run_id=run_id,
         started_at=datetime.now(UTC).isoformat(),
     )
     _write_plan(lake, profile, span, sync, chunk_count)
-    shards = _shards(lake, sync)
-    if shards:
-        Releases(lake).open_sync(sync)
-    return shards
+    return _open(lake, sync)
 
 
 def pin(lake: Lake, release: ReleaseRow) -> Span:
@@ -87,22 +85,19 @@ def pin(lake: Lake, release: ReleaseRow) -> Span:
     versions_after, embeddings_after = head_snapshot(versions).snapshot_id, head_snapshot(embeddings).snapshot_id
     versions_before, embeddings_before = release["versions_snapshot"], release["embeddings_snapshot"]
     if versions_before is not None and versions_before != versions_after:
-        for table, declared, snapshot in (
-            (versions, DOCUMENT_VERSIONS, versions_before),
-            (embeddings, DOCUMENT_EMBEDDINGS, embeddings_before),
-        ):
-            if table.snapshot_by_id(snapshot) is None:
-                raise _gone(release, declared, snapshot)
+        _require(lake, DOCUMENT_VERSIONS, versions_before, release)
+        _require(lake, DOCUMENT_EMBEDDINGS, embeddings_before, release)
     lineage = {snapshot.snapshot_id for snapshot in ancestors(embeddings, embeddings_after)}
     rows_may_be_lost = embeddings_before is not None and embeddings_before not in lineage
     return Span(versions_before, versions_after, embeddings_before, embeddings_after, rows_may_be_lost)
 
 
-def _gone(release: ReleaseRow, declared: Table, snapshot: int) -> ConfigurationError:
-    return ConfigurationError(
-        f"the snapshot {snapshot} of {declared.name}, which release {release['release_id']} holds, has expired, so its difference to the "
-        "lake is not known any more: run the DAG rebuild_index, which fills a fresh namespace from the lake"
-    )
+def _require(lake: Lake, declared: Table, snapshot: int, release: ReleaseRow) -> None:
+    if lake.table(declared).snapshot_by_id(snapshot) is None:
+        raise ConfigurationError(
+            f"the snapshot {snapshot} of {declared.name}, which release {release['release_id']} holds, has expired, so its difference to "
+            "the lake is not known any more: run the DAG rebuild_index, which fills a fresh namespace from the lake"
+        )
 
 
 def _measure(lake: Lake, profile: Profile, span: Span, unrecorded: list[str]) -> tuple[int, int]:
@@ -129,12 +124,17 @@ def _write_plan(lake: Lake, profile: Profile, span: Span, sync: Sync, chunk_coun
         lake.sql.execute("changes/plan_sync", binds, **span.names)
 
 
-def _shards(lake: Lake, sync: Sync) -> list[Shard]:
-    rows = lake.sql.rows("changes/sum_up_sync", [sync.sync_id])
-    for _, _, _, missing, doc_id, chunk_id in rows:
+def _open(lake: Lake, sync: Sync) -> list[Shard]:
+    """The shards of the written plan, once its release has noted that the sync may write; none for an empty plan."""
+    rows = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
+    for *_, missing, doc_id, chunk_id in rows:
         if missing:
             raise ConflictError(
                 f"{missing} current chunks have no usable row in {DOCUMENT_EMBEDDINGS.name}, such as {chunk_id} of document {doc_id!r}: "
                 "the lake was just being published or rolled back, run sync_index again; where it stays so, embed the document again"
             )
-    return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": sync.as_keys()} for shard, upserts, deletes, *_ in rows]
+    if not rows:
+        return []
+    sync = replace(sync, document_count=rows[0][1])
+    Releases(lake).open_sync(sync)
+    return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": sync.as_keys()} for shard, _, upserts, deletes, *_ in rows]

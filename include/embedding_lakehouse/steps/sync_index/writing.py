@@ -11,6 +11,7 @@ from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.clients.sync_changes import embedding_rows, planned_deletes, planned_upserts
 from embedding_lakehouse.core.records import encode_record, metadata, pack
 from embedding_lakehouse.core.releases import Sync
+from embedding_lakehouse.errors import LakehouseError
 
 # How often a long shard looks whether it still may write.
 CHECK_SECONDS = 10
@@ -35,7 +36,12 @@ def upsert_records(shard: Shard, lake: Lake | None = None, service: IndexService
         encode_record(row.planned.chunk_id, row.vector, metadata(row.columns, row.planned.title, profile.index.include_text))
         for row in embedding_rows(lake, planned_upserts(lake, sync.sync_id, shard["shard"]))
     )
-    return _figures(index.upsert(_while_open(lake, sync, pack(records, sync.namespace))))
+    written = index.upsert(_while_open(lake, sync, pack(records, sync.namespace)))
+    if written.records != shard["upserts"]:
+        raise LakehouseError(
+            f"shard {shard['shard']} of sync {sync.sync_id} plans {shard['upserts']} records, {written.records} were written"
+        )
+    return _figures(written)
 
 
 def delete_records(shard: Shard, lake: Lake | None = None, service: IndexService | None = None) -> Figures:
