@@ -9,7 +9,7 @@ with
 
 stated as (
 
-    select
+    select distinct
         doc_id,
         content_hash,
         change = 'deleted' as is_deleted,

@@ -1,5 +1,5 @@
 -- Put the next documents to embed, with their texts, into a batch's plan, spread over shards.
--- Grain:   one row per doc_id and batch; a document that stands twice in the source counts once, with the greater hash.
+-- Grain:   one row per doc_id and batch; of two source rows of a document the greater hash counts, with equal hashes both are rows.
 -- Binds:   1. profile, 2. most documents in the batch, 3. batch_id, 4. number of shards.
 -- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
 -- Used by: steps/embed_documents/planning.py
