@@ -101,7 +101,7 @@ def _publish(lake: Lake, row: BatchRow, declared: Table) -> int:
     for _ in range(PUBLISH_TRIES):
         table = lake.table(declared)
         if branch not in table.refs():
-            return _published_before(table, row)
+            return _published_before(table, declared, row)
         try:
             return publish_branch(table, branch)
         except StaleBranch:
@@ -110,8 +110,10 @@ def _publish(lake: Lake, row: BatchRow, declared: Table) -> int:
     raise ConflictError(f"{declared.name} changes faster than batch {row['batch_id']} can be audited: run the task again")
 
 
-def _published_before(table: IcebergTable, row: BatchRow) -> int:
+def _published_before(table: IcebergTable, declared: Table, row: BatchRow) -> int:
+    # A batch may write no vector, but there is none without versions.
+    has_rows = declared == DOCUMENT_VERSIONS or row["chunks_planned"] > row["chunks_kept"]
     known = batch_snapshot(table, row["batch_id"])
-    if known is None and row["chunks_planned"] > row["chunks_kept"]:
-        raise ConflictError(f"the branch of batch {row['batch_id']} is gone from {'.'.join(table.name())}: discard the batch and run again")
+    if known is None and has_rows:
+        raise ConflictError(f"the branch of batch {row['batch_id']} is gone from {declared.name}: discard the batch and run again")
     return known or head_snapshot(table).snapshot_id
