@@ -1,5 +1,5 @@
 -- Which chunks of a batch need no embedding: their own row exists, or the same text has a vector elsewhere in the profile.
--- Grain:   one row per chunk_id and batch.
+-- Grain:   one row per chunk_id and batch; a second try finds the same again and adds it once more, which readers bear.
 -- Binds:   1. batch_id, 2. model_version, 3. profile fingerprint, 4. batch_id.
 -- Names:   embeddings_snapshot (embeddings_db.document_embeddings).
 -- Used by: steps/embed_documents/planning.py

@@ -1,5 +1,5 @@
 -- What a batch asks of the model: its chunks by where their vectors come from, and the distinct texts that are new.
--- Grain:   one row. Tokens are estimated as a quarter of the characters.
+-- Grain:   one row. Tokens are estimated as a quarter of the characters. What two tries found reusable counts once.
 -- Binds:   1. batch_id, 2. batch_id.
 -- Used by: steps/embed_documents/planning.py
 
@@ -18,7 +18,7 @@ planned as (
 
 reused as (
 
-    select
+    select distinct
         chunk_id,
         is_kept
     from embeddings_db.batch_reuse

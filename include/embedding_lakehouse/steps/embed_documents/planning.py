@@ -5,7 +5,7 @@ from typing import Any
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
-from embedding_lakehouse.clients.iceberg import append_once, commit_files, delete_rows, drop_branch, head_snapshot
+from embedding_lakehouse.clients.iceberg import append_once, commit_files, drop_branch, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.batches import (
     DISCARDED,
@@ -126,7 +126,7 @@ def _price(lake: Lake, row: BatchRow, chunked: list[dict[str, Any]]) -> BatchRow
     append_once(lake.table(BATCH_CHUNKS), [file for shard in chunked for file in shard["chunk_files"]], marks)
     versions = [file for shard in chunked for file in shard["version_files"]]
     commit_files(lake.table(DOCUMENT_VERSIONS), branch_name(batch_id), versions, marks)
-    delete_rows(lake.table(BATCH_REUSE), batch_id=batch_id)
+    # Never removed before: a try that was thought dead would take from the embedding tasks what they rely on.
     embeddings_snapshot = head_snapshot(lake.table(DOCUMENT_EMBEDDINGS)).snapshot_id
     binds = (batch_id, profile.model_version, profile.fingerprint, batch_id)
     lake.sql.execute("plans/plan_reuse", binds, embeddings_snapshot=embeddings_snapshot)
