@@ -23,7 +23,6 @@ from embedding_lakehouse.core.batches import (
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import (
     BATCH_CHUNKS,
-    BATCH_REUSE,
     DOCUMENT_EMBEDDINGS,
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
@@ -121,14 +120,14 @@ def price_batch(chunked: list[dict[str, Any]], lake: Lake | None = None) -> list
 
 
 def _price(lake: Lake, row: BatchRow, chunked: list[dict[str, Any]]) -> BatchRow:
-    batch_id, profile = row["batch_id"], settings.profile(row["profile"])
+    batch_id, profile = row["batch_id"], settings.profile_of(row)
     marks = {"batch_id": batch_id}
     append_once(lake.table(BATCH_CHUNKS), [file for shard in chunked for file in shard["chunk_files"]], marks)
     versions = [file for shard in chunked for file in shard["version_files"]]
     commit_files(lake.table(DOCUMENT_VERSIONS), branch_name(batch_id), versions, marks)
-    # Never removed before: a try that was thought dead would take from the embedding tasks what they rely on.
     embeddings_snapshot = head_snapshot(lake.table(DOCUMENT_EMBEDDINGS)).snapshot_id
     binds = (batch_id, profile.model_version, profile.fingerprint, batch_id)
+    # Adds to what an earlier try found and removes nothing: a late try would take it from the embedding tasks.
     lake.sql.execute("plans/plan_reuse", binds, embeddings_snapshot=embeddings_snapshot)
     planned, kept, copied, texts, tokens = lake.sql.row("plans/price_batch", (batch_id, batch_id))
     return batches.move(
