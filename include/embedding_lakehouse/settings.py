@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from embedding_lakehouse.core.batches import BatchRow, check_resumable
 from embedding_lakehouse.core.profiles import Profile, parse_profiles
 from embedding_lakehouse.errors import ConfigurationError
 
@@ -42,6 +43,13 @@ def profile(name: str) -> Profile:
     if name not in profiles():
         raise ConfigurationError(f"unknown profile {name!r}; {profiles_file().name} declares {', '.join(profiles())}")
     return profiles()[name]
+
+
+def profile_of(batch: BatchRow) -> Profile:
+    """The profile of a batch. Raises ConfigurationError where its settings are others than those the batch was begun under."""
+    declared = profile(batch["profile"])
+    check_resumable(batch, declared)
+    return declared
 
 
 def default_profile() -> str:

@@ -58,7 +58,7 @@ def audit_again(lake: Lake, row: BatchRow) -> None:
 
 
 def _run(lake: Lake, row: BatchRow, check: Check) -> Result:
-    profile = settings.profile(row["profile"])
+    profile = settings.profile_of(row)
     values = row | {"dimensions": profile.dimensions}
     names = {
         "embeddings_snapshot": _audited_snapshot(lake, row, DOCUMENT_EMBEDDINGS),

@@ -34,7 +34,7 @@ def chunk_documents(batch_id: str, shard: int, lake: Lake | None = None) -> dict
     staged: dict[str, Any] = {"batch_id": batch_id, "shard": shard, "chunk_files": [], "version_files": []}
     if row["state"] != PLANNED:
         return staged
-    profile = settings.profile(row["profile"])
+    profile = settings.profile_of(row)
     for documents in _portions(lake, batch_id, shard):
         chunks = {document["doc_id"]: _chunks(document, profile) for document in documents}
         staged["chunk_files"] += _write_chunks(lake, row, shard, documents, chunks)

@@ -41,7 +41,7 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
     counts = {"chunks": 0, "texts_embedded": 0, "tokens": 0}
     if row["state"] != PRICED:
         return counts
-    profile = settings.profile(row["profile"])
+    profile = settings.profile_of(row)
     chunks, known = _work_left(lake, batch_id, shard, shards)
     if not chunks.num_rows:
         return counts
