@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import trino.exceptions
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
 
@@ -69,10 +69,11 @@ def render(path: str, names: dict[str, int | str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SqlEngine:
-    """A SQL engine by its name and a function that opens a DB-API connection to it."""
+    """A SQL engine by its name and a function that opens a DB-API connection to it; `patience` is how many seconds a start is awaited."""
 
     name: str
     connect: Callable[[], Any]
+    patience: float = 60
 
     def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
         """All rows that the statement answers."""
@@ -96,15 +97,21 @@ class SqlEngine:
         """
         text = render(path, names)
         with _NamedErrors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
-            _submit(cursor, text, list(binds))
+            self._retrying(_submit, cursor, text, list(binds))
             while rows := cursor.fetchmany(10_000):
                 for row in rows:
                     yield tuple(row)
 
 
-@retry(retry=retry_if_exception_type(TransientError), stop=stop_after_delay(60), wait=wait_exponential(0.5, max=8), reraise=True)
+    @property
+    def _retrying(self) -> Retrying:
+        """Waits for a restarting engine, which takes 20 s."""
+        stop = stop_after_delay(self.patience)
+        return Retrying(retry=retry_if_exception_type(TransientError), stop=stop, wait=wait_exponential(0.5, max=8), reraise=True)
+
+
 def _submit(cursor: Any, text: str, binds: list[Any]) -> None:
-    """Submit the statement; a restarting engine (20 s) is waited for. A statement that may have arrived is never submitted twice."""
+    """Submit the statement. Raises TransientError only where it cannot have arrived, so that it is never run twice."""
     try:
         cursor.execute(text, binds or None)
     except trino.exceptions.TrinoQueryError as error:
