@@ -102,7 +102,6 @@ class SqlEngine:
                 for row in rows:
                     yield tuple(row)
 
-
     @property
     def _retrying(self) -> Retrying:
         """Waits for a restarting engine, which takes 20 s."""
