@@ -1,8 +1,8 @@
 """One home for the whole test session, with a real Trino, a Pinecone server and Airflow's settings in it; started when first asked for."""
 
 import os
-import shutil
-import signal
+import secrets
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,22 +11,21 @@ from pathlib import Path
 import pytest
 
 from dev.stack import Stack, prepare_airflow
+from dev.stack.component import ROOT
+from tests.last_will import TOKEN
 
 HOME = Path(tempfile.mkdtemp(prefix="lakehouse-tests-"))
 STACK = Stack(HOME)
 STACK.choose_ports()
 # Airflow takes its settings when it is first imported, and without these it would work in the home of whoever runs the tests.
 os.environ.update(STACK.environment())
-
-
-def pytest_configure() -> None:
-    # By default TERM ends Python where it stands, and the servers would outlive the tests.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+os.environ[TOKEN] = secrets.token_hex(8)
+LAST_WILL = subprocess.Popen([sys.executable, "-m", "tests.last_will", str(HOME)], cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def pytest_unconfigure() -> None:
     STACK.stop()
-    shutil.rmtree(HOME, ignore_errors=True)
+    LAST_WILL.communicate()
 
 
 def _started(*names: str) -> Stack:

@@ -23,7 +23,8 @@ from dev.stack.trino_server import CATALOGS, trino_component
 COMPONENTS = ("trino", "pinecone", *COMMANDS)
 # The component that listens on each port.
 LISTENERS = {"trino": "trino", "pinecone": "pinecone", "airflow": "airflow-api-server"}
-START_SECONDS = 240
+# Long, for a machine that has other work to do: a component that ended is noticed at once.
+START_SECONDS = 600
 RECOVER_SECONDS = 60
 PORT_RACES = 3
 ORPHAN_SECONDS = 2
@@ -108,7 +109,7 @@ class Stack:
     def start(self, names: Iterable[str] = COMPONENTS) -> None:
         """Bring the named components up and return when all are well; those that already run as wanted are left alone.
 
-        Raises ComponentFailed with the end of its log if one ends or is not well within four minutes.
+        Raises ComponentFailed with the end of its log if one ends or is not well within ten minutes.
         """
         names = _checked(names)
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
