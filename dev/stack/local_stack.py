@@ -16,7 +16,7 @@ from dev.stack.credentials import Credentials, credentials
 from dev.stack.errors import ComponentFailed, StackError
 from dev.stack.pinecone import pinecone_component
 from dev.stack.ports import free_port, is_free
-from dev.stack.preferences import PORTS, dotenv, home_folder, preferred_ports
+from dev.stack.preferences import PORTS, airflow_settings, home_folder, preferred_ports
 from dev.stack.programs import Programs, memory
 from dev.stack.trino_server import CATALOGS, trino_component
 
@@ -68,7 +68,7 @@ class Stack:
     @classmethod
     def of_project(cls, report: Callable[[str], None] = lambda line: None) -> Self:
         """Return the project's own stack, as the environment and `.env` want it."""
-        return cls(home_folder(), preferred_ports(), dotenv(), report=report)
+        return cls(home_folder(), preferred_ports(), airflow_settings(), report=report)
 
     def __enter__(self) -> Self:
         return self

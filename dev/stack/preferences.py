@@ -11,14 +11,14 @@ from dev.stack.errors import StackError
 PORTS = {"trino": 8085, "pinecone": 5080, "airflow": 8080}
 
 
-def dotenv() -> dict[str, str]:
-    """Return the variables that the project's `.env` gives a value."""
-    return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
+def airflow_settings() -> dict[str, str]:
+    """Return the variables of the project's `.env` that are meant for Airflow: all but the stack's own."""
+    return {name: value for name, value in _dotenv().items() if not name.startswith("LAKEHOUSE_")}
 
 
 def home_folder() -> Path:
     """Return the folder that holds all state of the local stack."""
-    return Path(_setting("LAKEHOUSE_HOME") or ROOT / ".local").expanduser().resolve()
+    return (ROOT / Path(_setting("LAKEHOUSE_HOME") or ".local").expanduser()).resolve()
 
 
 def preferred_ports() -> dict[str, int]:
@@ -36,4 +36,8 @@ def _port(name: str, default: int) -> int:
 
 
 def _setting(name: str) -> str | None:
-    return os.environ.get(name) or dotenv().get(name)
+    return os.environ.get(name) or _dotenv().get(name)
+
+
+def _dotenv() -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
