@@ -78,17 +78,25 @@ def index(server: Server) -> Index:
     return server.create_index()
 
 
-@pytest.fixture
-def faulty(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, on which faults can be switched."""
-    started = Server(tmp_path / "faulty", "--faults")
+@pytest.fixture(scope="session")
+def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on which faults can be switched."""
+    started = Server(tmp_path_factory.mktemp("faulty"), "--faults")
     yield started
     started.end()
 
 
 @pytest.fixture
-def lasting(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, to kill and start again."""
-    started = Server(tmp_path / "lasting")
+def faulty(faulty_server: Server) -> Iterator[Server]:
+    """The server with faults, on which none is switched on before and after the test."""
+    yield faulty_server
+    with faulty_server.http() as http:
+        http.put("/faults", json={"visibility_delay_ms": 0}).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server to kill and start again."""
+    started = Server(tmp_path_factory.mktemp("lasting"))
     yield started
     started.end()

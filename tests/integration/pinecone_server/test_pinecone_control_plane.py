@@ -75,7 +75,12 @@ def test_an_index_that_does_not_exist_is_not_found(server: Server):
 
 @pytest.mark.parametrize("version", ["2025-10", "2026-04"])
 def test_versions_before_2026_07_describe_an_index_by_dimension_and_spec(server: Server, version: str):
-    body = {"name": f"old-{version}", "dimension": 4, "metric": "euclidean", "spec": {"serverless": {"cloud": "aws", "region": "us-east-1"}}}
+    body = {
+        "name": f"old-{version}",
+        "dimension": 4,
+        "metric": "euclidean",
+        "spec": {"serverless": {"cloud": "aws", "region": "us-east-1"}},
+    }
     with server.http() as http:
         created = http.post("/indexes", json=body, headers={"X-Pinecone-Api-Version": version})
 

@@ -23,7 +23,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 def table(*records: tuple[str, list[float] | None, dict | None]) -> pa.Table:
     ids, values, metadata = zip(*records, strict=True)
     texts = [None if fields is None else json.dumps(fields) for fields in metadata]
-    columns = {"id": pa.array(ids, pa.string()), "values": pa.array(values, pa.list_(pa.float32())), "metadata": pa.array(texts, pa.string())}
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "values": pa.array(values, pa.list_(pa.float32())),
+        "metadata": pa.array(texts, pa.string()),
+    }
     return pa.table({**columns, "ignored": pa.array(range(len(ids)))})
 
 
