@@ -60,6 +60,13 @@ class AirflowApi:
             time.sleep(POLL_SECONDS)
         return self._follow(dag_id, str(newest))
 
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, set[str]]:
+        """The tasks of a run by their state."""
+        states: dict[str, set[str]] = {}
+        for task in self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]:
+            states.setdefault(task["state"], set()).add(task["task_id"])
+        return states
+
     def _follow(self, dag_id: str, run_id: str) -> Run:
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
         deadline = time.monotonic() + RUN_SECONDS

@@ -1,0 +1,101 @@
+"""The whole way under a real scheduler: the DAGs are chained by their assets alone, and a quiet ingestion moves nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyiceberg.catalog import Catalog, load_catalog
+
+from dev.demo.airflow_api import AirflowApi
+from dev.stack import Stack
+from dev.stack.catalog import catalog_properties
+from embedding_lakehouse.clients.pinecone import IndexService
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_SYNCS, SOURCE_DOCUMENTS
+from embedding_lakehouse.settings import profile
+
+CHAIN = ["embed_documents", "sync_index"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running stack with one folder of documents."""
+
+    stack: Stack
+    airflow: AirflowApi
+    folder: Path
+
+    @property
+    def catalog(self) -> Catalog:
+        return load_catalog("iceberg_default", **catalog_properties(self.stack.home))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return self.catalog.load_table(name).scan().to_arrow().to_pylist()
+
+    def ingest(self) -> None:
+        self.airflow.trigger("ingest_documents", {"source": str(self.folder), "allow_deletes": True})
+
+    def ingest_and_follow(self) -> None:
+        """Ingest by hand; what comes behind it is triggered by the assets."""
+        known = {dag_id: self.airflow.last_run(dag_id) for dag_id in CHAIN}
+        self.ingest()
+        for dag_id in CHAIN:
+            self.airflow.await_run_after(dag_id, known[dag_id])
+
+    def indexed(self) -> dict[str, tuple[bytes, str]]:
+        """Every record that the index holds: id -> vector's bytes and document."""
+        service = IndexService(self.stack.credentials.pinecone_api_key, f"http://127.0.0.1:{self.stack.ports['pinecone']}")
+        ids = [row["chunk_id"] for row in self.rows(DOCUMENT_EMBEDDINGS.name)]
+        found = service.open(profile("wordllama")).fetch("wordllama-r1", ids)
+        return {name: (record.values.tobytes(), record.metadata["doc_id"]) for name, record in found.items()}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("scheduled")
+    folder = home / "documents"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"note-{number}.md").write_text(f"# Note {number}\n\nThe lamp of lighthouse {number} turns every {number + 2} seconds.\n")
+    with Stack(home / "stack") as stack:
+        stack.start()
+        airflow = AirflowApi(stack, report=print)
+        airflow.await_dags(["set_up_lakehouse", "ingest_documents", *CHAIN])
+        airflow.trigger("set_up_lakehouse")
+        running = Running(stack, airflow, folder)
+        running.ingest_and_follow()
+        yield running
+
+
+def test_one_trigger_brings_files_into_the_index(running: Running) -> None:
+    rows = running.rows(DOCUMENT_EMBEDDINGS.name)
+    recorded = {row["chunk_id"]: (np.asarray(row["embedding"], np.float32).tobytes(), row["doc_id"]) for row in rows}
+    assert {doc_id for _, doc_id in recorded.values()} == {f"note-{number}.md" for number in range(12)}
+    assert running.indexed() == recorded
+
+
+def test_an_edit_and_a_deletion_move_just_their_records(running: Running) -> None:
+    (running.folder / "note-3.md").write_text("# Note 3\n\nThis lighthouse was taken out of service.\n")
+    (running.folder / "note-5.md").unlink()
+    before = running.indexed()
+    running.ingest_and_follow()
+    after = running.indexed()
+    assert {doc_id for _, doc_id in after.values()} == {f"note-{number}.md" for number in range(12) if number != 5}
+    assert {before[name][1] for name in before.keys() - after.keys()} == {"note-3.md", "note-5.md"}
+    assert {after[name][1] for name in after.keys() - before.keys()} == {"note-3.md"}
+    sync = max(running.rows(INDEX_SYNCS.name), key=lambda row: row["finished_at"])
+    assert (sync["records_upserted"], sync["records_deleted"]) == (1, 2)
+
+
+def test_nothing_changed_moves_nothing(running: Running) -> None:
+    tables = (SOURCE_DOCUMENTS.name, DOCUMENT_EMBEDDINGS.name, EMBEDDING_BATCHES.name, INDEX_SYNCS.name)
+    before = {name: running.catalog.load_table(name).metadata.current_snapshot_id for name in tables}
+    running.ingest()
+    quiet = running.airflow.trigger("embed_documents")
+    states = running.airflow.task_states("embed_documents", quiet["dag_run_id"])
+    assert states.keys() == {"success", "skipped"}
+    assert states["success"] == {"detect_changes", "plan_batch"}
+    running.airflow.trigger("sync_index")
+    assert {name: running.catalog.load_table(name).metadata.current_snapshot_id for name in tables} == before
