@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,6 @@ def main() -> None:
     arguments = _arguments()
     if not arguments.api_key:
         sys.exit("No API key: set PINECONE_API_KEY, or pass --api-key.")
-    # Both live as long as the server does.
     claim = _claim(arguments.home)
     listener = _listener(arguments.host, arguments.port)
     settings = Settings(
@@ -41,8 +41,8 @@ def main() -> None:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=10
     )
-    uvicorn.Server(config).run(sockets=[listener])
-    claim.close()
+    with claim, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _arguments() -> argparse.Namespace:
@@ -79,8 +79,8 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(128)
-    except OSError as error:
-        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}. Stop what uses the port, or choose another --port.")
+    except (OSError, OverflowError) as error:
+        sys.exit(f"Cannot listen on {host}:{port}: {error}. Stop what uses the port, or choose another --port.")
     return listener
 
 

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.pinecone_server import control_plane, data_plane, faults, imports_plane, namespaces_plane
+from dev.pinecone_server import control_plane, faults, imports_plane, namespaces_plane, vectors_plane
 from dev.pinecone_server.errors import Code, Refusal, unsupported
 from dev.pinecone_server.imports import Imports
 from dev.pinecone_server.requests import answer
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.imports = Imports(store, settings.import_delay_ms / 1000)
     app.state.faults = faults.Faults()
     app.get("/health")(_health)
-    for router in (_missing(), control_plane.router, data_plane.router, namespaces_plane.router, imports_plane.router):
+    for router in (_missing(), control_plane.router, vectors_plane.router, namespaces_plane.router, imports_plane.router):
         app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _unknown)
@@ -113,8 +113,10 @@ def _missing() -> APIRouter:
         def refuse(what: str = what) -> Response:
             raise unsupported(what)
 
+        # A namespace may be named "a/documents", and is read and deleted by that name.
+        methods = ["POST"] if path.startswith("/svc/") else METHODS
         for pattern in (path, path + "/{rest:path}"):
-            router.add_api_route(pattern, refuse, methods=METHODS)
+            router.add_api_route(pattern, refuse, methods=methods)
     return router
 
 

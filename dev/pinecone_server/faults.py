@@ -132,10 +132,11 @@ def configure(faults: Faults, visibility: Visibility, wanted: dict) -> None:
     """Put rules and a visibility delay in force. Raises Refusal if a rule is not possible."""
     if unknown := set(wanted) - {"seed", "rules", "visibility_delay_ms"}:
         raise invalid(f"Unknown settings: {', '.join(sorted(unknown))}")
-    rules = [_rule(fields) for fields in wanted.get("rules", [])]
-    faults.set(rules, wanted.get("seed", 0))
-    if "visibility_delay_ms" in wanted:
-        visibility.delay_s = float(wanted["visibility_delay_ms"]) / 1000
+    rules, delay_ms = wanted.get("rules", []), wanted.get("visibility_delay_ms", visibility.delay_s * 1000)
+    if not isinstance(rules, list) or not isinstance(delay_ms, int | float):
+        raise invalid("rules must be a list, and visibility_delay_ms a number")
+    faults.set([_rule(fields) for fields in rules], wanted.get("seed", 0))
+    visibility.delay_s = delay_ms / 1000
 
 
 def _rule(fields: dict) -> Rule:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 import numpy as np
 import orjson
 import pyarrow as pa

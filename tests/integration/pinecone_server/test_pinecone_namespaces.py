@@ -73,7 +73,7 @@ def test_a_namespace_can_be_written_again_after_its_delete(index: Index):
     assert set(index.fetch(ids=["old", "new"], namespace="ns").vectors) == {"new"}
 
 
-@pytest.mark.parametrize("name", ["with/slash", "with space", "..", "%2F", "a?b#c&d=e"])
+@pytest.mark.parametrize("name", ["with/slash", "a/documents", "with space", "..", "%2F", "a?b#c&d=e"])
 def test_a_namespace_may_have_any_ascii_name(index: Index, name: str):
     put(index, name)
 
