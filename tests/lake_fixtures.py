@@ -1,0 +1,144 @@
+"""A lake of its own for each test, on the session's one Trino: the catalog is put back to a saved state, which takes milliseconds."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from dev.stack import Stack
+from dev.stack.catalog import catalog_file, warehouse
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.core.tables import TABLES
+from embedding_lakehouse.steps.set_up import create_tables
+
+# No model answers under these: the tests bring their own.
+PROFILES = """
+[profiles.small]
+provider = "wordllama"
+model_name = "counted"
+model_version = "small-v1"
+dimensions = 8
+chunking = { strategy = "structure", max_characters = 50 }
+batch = { documents = 40, shard_documents = 8, shard_tokens = 100, checkpoint_chunks = 3 }
+
+[profiles.other]
+provider = "wordllama"
+model_name = "counted"
+model_version = "other-v1"
+dimensions = 8
+chunking = { strategy = "words", words = 5, overlap = 1 }
+"""
+
+
+@dataclass(frozen=True)
+class SavedLake:
+    """A state of the lakehouse's tables: the metadata of each, and the files that lay there."""
+
+    home: Path
+    metadata: dict[tuple[str, str], tuple[str, str]]
+    files: frozenset[Path]
+
+    @classmethod
+    def of(cls, home: Path, lake: Lake) -> "SavedLake":
+        """The state in which the tables are now."""
+        loaded = [lake.table(table) for table in TABLES]
+        texts = {table.name(): (table.metadata_location, _path(table.metadata_location).read_text()) for table in loaded}
+        return cls(home, texts, frozenset(_files(home)))
+
+    def restore(self) -> Lake:
+        """Put the tables back into this state, whatever became of them; views go. The lake, through new connections."""
+        # What later tries staged for a batch of this state; files of other states, which may be put back too, stay.
+        begun = {part for file in self.files for part in file.parts if part.startswith("batch_id=")}
+        for file in _files(self.home) - self.files:
+            if not begun.isdisjoint(file.parts):
+                file.unlink()
+        # Closed by the second context manager: the first one only ends the transaction.
+        connection = sqlite3.connect(catalog_file(self.home), timeout=60)
+        with connection as catalog:
+            catalog.execute("delete from iceberg_tables where iceberg_type = 'VIEW'")
+            for (namespace, name), (location, text) in self.metadata.items():
+                # Under a new name each time: old metadata files are removed after a hundred commits.
+                copy = f"{location.rpartition('/')[0]}/00000-{uuid4()}.metadata.json"
+                _path(copy).write_text(text)
+                catalog.execute("delete from iceberg_tables where table_namespace = ? and table_name = ?", (namespace, name))
+                catalog.execute(
+                    "insert into iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, iceberg_type) "
+                    "values ('iceberg_default', ?, ?, ?, 'TABLE')",
+                    (namespace, name, copy),
+                )
+        connection.close()
+        return connect()
+
+
+@pytest.fixture(scope="session")
+def empty_lake(trino_stack: Stack) -> SavedLake:
+    """Every table of the lakehouse as `set_up_lakehouse` makes it."""
+    return _created(trino_stack.home)
+
+
+@cache
+def _created(home: Path) -> SavedLake:
+    """Made once, also where several folders of tests import the fixture."""
+    lake = connect()
+    for table in TABLES:
+        if lake.catalog.table_exists(table.name):
+            lake.catalog.drop_table(table.name)
+    create_tables(lake=lake)
+    return SavedLake.of(home, lake)
+
+
+@pytest.fixture
+def lake(empty_lake: SavedLake, profiles: Path) -> Lake:
+    """A lake whose tables are empty and have no history."""
+    return empty_lake.restore()
+
+
+@pytest.fixture(scope="module")
+def module_lake(empty_lake: SavedLake, module_profiles: Path) -> Lake:
+    """The same for fixtures that all tests of a module share, and none of them changes."""
+    return empty_lake.restore()
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> Iterator[Path]:
+    """The file that declares the tests' own profiles; `declare` puts others into it."""
+    with declared_profiles(tmp_path / "profiles.toml") as file:
+        yield file
+
+
+@pytest.fixture(scope="module")
+def module_profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same for fixtures that all tests of a module share."""
+    with declared_profiles(tmp_path_factory.mktemp("profiles") / "profiles.toml") as file:
+        yield file
+
+
+@contextmanager
+def declared_profiles(file: Path) -> Iterator[Path]:
+    """Make the tests' own profiles the declared ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBEDDING_LAKEHOUSE_PROFILES", str(file))
+        declare(file, PROFILES)
+        yield file
+    settings.profiles.cache_clear()
+
+
+def declare(file: Path, text: str) -> None:
+    """Put other profiles in place, as somebody who edits the file before the next process starts."""
+    file.write_text(text)
+    settings.profiles.cache_clear()
+
+
+def _files(home: Path) -> set[Path]:
+    """The data files: what was committed or staged. Metadata stay, the catalog alone says which counts."""
+    return {file for file in warehouse(home).glob("*/*/data/**/*") if file.is_file()}
+
+
+def _path(location: str) -> Path:
+    return Path(location.removeprefix("file://"))

@@ -1,0 +1,95 @@
+"""What every statement of `sql/` must be: one statement of two dialects, with a header that says what it is for and who uses it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from embedding_lakehouse.clients.sql import PLACEHOLDER, render, sql_folder, statement
+from embedding_lakehouse.core.checks import CHECKS
+
+PACKAGE = Path(__file__).parents[2] / "include" / "embedding_lakehouse"
+PATHS = sorted(file.relative_to(sql_folder()).with_suffix("").as_posix() for file in sql_folder().rglob("*.sql"))
+
+
+def header(path: str) -> str:
+    """The comment lines at the top, as one text."""
+    lines = (sql_folder() / f"{path}.sql").read_text().splitlines()
+    return "\n".join(line for line in lines[: lines.index("")] if line.startswith("--"))
+
+
+def named(path: str, key: str) -> str:
+    """What the header says under a key, over all its lines; empty where it does not have it."""
+    found = re.search(rf"^-- {key}: +(.*(?:\n--   .*)*)", header(path), re.MULTILINE)
+    return re.sub(r"\s*\n-- +", " ", found[1]) if found else ""
+
+
+def rendered(path: str) -> str:
+    """The statement with a snapshot id in each of its places."""
+    return render(path, dict.fromkeys(PLACEHOLDER.findall(statement(path)), 7_034_567_890_123_456_789))
+
+
+@pytest.mark.parametrize("dialect", ["trino", "athena"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_file_is_one_statement_in_both_dialects(path: str, dialect: str) -> None:
+    (parsed,) = sqlglot.parse(rendered(path), dialect=dialect)
+    assert not isinstance(parsed, sqlglot.exp.Command), "not understood, only passed through"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_header_says_what_a_row_is(path: str) -> None:
+    assert named(path, "Grain")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_named_users_use_it(path: str) -> None:
+    users = [user.strip() for user in named(path, "Used by").rstrip(".").split(",")]
+    assert all(_uses(user, path) for user in users), users
+
+
+def _uses(user: str, path: str) -> bool:
+    folder, _, name = path.partition("/")
+    if user == "people":
+        return folder in {"views", "dashboards"}
+    if user.startswith("embeddings_db."):
+        return f"embeddings_db.{name}" in statement(f"views/{user.partition('.')[2]}")
+    text = (PACKAGE / user).read_text()
+    return f'"{path}"' in text or (folder == "checks" and name in {check.name for check in CHECKS} and 'f"checks/' in text)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_header_counts_the_binds(path: str) -> None:
+    numbers = [int(number) for number in re.findall(r"(\d+)\. ", named(path, "Binds"))]
+    assert numbers == list(range(1, statement(path).count("?") + 1))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_header_names_what_is_filled_in(path: str) -> None:
+    said = re.sub(r"\([^)]*\)", "", named(path, "Names"))
+    assert set(re.findall(r"\w+", said)) == set(PLACEHOLDER.findall(statement(path)))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_depends_on_the_wall_clock(path: str) -> None:
+    assert not re.search(r"\bcurrent_(date|time|timestamp)\b|\bnow\(\)|\blocaltime", statement(path))
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.startswith("checks/")])
+def test_a_check_is_declared_with_as_many_values_as_it_binds(path: str) -> None:
+    (check,) = (check for check in CHECKS if f"checks/{check.name}" == path)
+    assert len(check.binds) == statement(path).count("?")
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.startswith("checks/")])
+def test_a_check_says_why_it_must_hold(path: str) -> None:
+    assert named(path, "Why")
+
+
+def test_every_declared_check_has_its_file() -> None:
+    assert {f"checks/{check.name}" for check in CHECKS} == {path for path in PATHS if path.startswith("checks/")}
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.startswith("views/")])
+def test_a_view_creates_what_its_file_is_called(path: str) -> None:
+    assert statement(path).startswith(f"create or replace view embeddings_db.{path.partition('/')[2]} as")
