@@ -13,9 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
-from dev.stack import Stack
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService, Record
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.profiles import Profile
@@ -24,6 +23,7 @@ from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_rec
 from embedding_lakehouse.steps.sync_index.planning import plan_sync
 from embedding_lakehouse.steps.sync_index.writing import delete_records, upsert_records
 from tests.lake_builder import LakeBuilder
+from tests.lake_fixtures import declare
 
 API_KEY = "a-key-of-the-tests"
 ROOT = Path(__file__).parents[1]
@@ -42,37 +42,23 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Profile]:
-    """A profile that no other test has, and so vectors, an index and a namespace that no other test touches."""
+def profile(request: pytest.FixtureRequest, profiles: Path) -> Profile:
+    """A profile that no other test has, and so an index that no other test touches; of 8 dimensions, or of its parameter."""
     name = f"test-{uuid4().hex[:12]}"
-    declare_profile(tmp_path / "profiles.toml", name)
-    monkeypatch.setenv("EMBEDDING_LAKEHOUSE_PROFILES", str(tmp_path / "profiles.toml"))
-    settings.profiles.cache_clear()
-    yield settings.profile(name)
-    settings.profiles.cache_clear()
+    declare(profiles, declaration(name, getattr(request, "param", 8)))
+    return settings.profile(name)
 
 
-def declare_profile(file: Path, name: str, dimensions: int = 8, index_name: str = "", metric: str = "cosine") -> None:
-    """Write a profiles' file with one profile, whose model is the bundled one."""
-    lines = [
-        f'[profiles."{name}"]',
-        'provider = "wordllama"',
-        'model_name = "l2_supercat"',
-        f'model_version = "{name}-v1"',
-        f"dimensions = {dimensions}",
-        f'[profiles."{name}".index]',
-        f'name = "{index_name or name}"',
-        f'metric = "{metric}"',
-    ]
-    file.write_text("\n".join(lines))
-
-
-@pytest.fixture(scope="session")
-def lake(trino_stack: Stack) -> Lake:
-    """The session's lake with all tables."""
-    connected = connect()
-    LakeBuilder(connected, settings.profile(settings.default_profile())).set_up()
-    return connected
+def declaration(name: str, dimensions: int = 8, index_name: str = "", metric: str = "cosine") -> str:
+    """A profile of the bundled model."""
+    return f"""
+        [profiles."{name}"]
+        provider = "wordllama"
+        model_name = "l2_supercat"
+        model_version = "{name}-v1"
+        dimensions = {dimensions}
+        index = {{ name = "{index_name or name}", metric = "{metric}" }}
+    """
 
 
 @pytest.fixture

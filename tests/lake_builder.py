@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from embedding_lakehouse.clients.iceberg import commit_files, ensure_table, head_snapshot, publish_branch
+from embedding_lakehouse.clients.iceberg import commit_files, head_snapshot, publish_branch
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parts_folder, write_part
@@ -20,7 +20,6 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     EMBEDDING_BATCHES,
     SOURCE_DOCUMENTS,
-    TABLES,
     Table,
 )
 
@@ -41,11 +40,6 @@ class LakeBuilder:
     rows: dict[str, Rows] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
     batch_number: int = 0
-
-    def set_up(self) -> None:
-        """Create every table."""
-        for table in TABLES:
-            ensure_table(self.lake.catalog, table)
 
     def publish(self, documents: dict[str, list[str]], deleted: tuple[str, ...] = ()) -> str:
         """Publish one batch: documents with the texts of their chunks, and documents found deleted; the batch id."""

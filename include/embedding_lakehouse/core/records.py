@@ -74,12 +74,13 @@ def encode_record(record_id: str, values: np.ndarray, receipt: dict[str, Any]) -
 def pack(records: Iterable[bytes], namespace: str, most_bytes: int = BODY_BYTES, most_records: int = BODY_RECORDS) -> Iterator[Body]:
     """Request bodies that together hold all records in their order, each within both limits, measured on the JSON that is sent."""
     head, tail = b'{"namespace":' + orjson.dumps(namespace) + b',"vectors":[', b"]}"
-    packed: list[bytes] = []
-    size = len(head) + len(tail)
+    # The first record has no comma before it.
+    frame = len(head) + len(tail) - 1
+    packed, size = list[bytes](), frame
     for record in records:
         if packed and (size + len(record) + 1 > most_bytes or len(packed) == most_records):
             yield Body(head + b",".join(packed) + tail, len(packed))
-            packed, size = [], len(head) + len(tail)
+            packed, size = [], frame
         packed.append(record)
         size += len(record) + 1
     if packed:

@@ -2,9 +2,10 @@ import socket
 
 import pytest
 
-from tests.index_fixtures import builder, faulty_server, following, lake, profile
+from tests.index_fixtures import builder, faulty_server, following, profile
+from tests.lake_fixtures import empty_lake, lake, profiles
 
-__all__ = ["builder", "faulty_server", "following", "lake", "profile"]
+__all__ = ["builder", "empty_lake", "faulty_server", "following", "lake", "profile", "profiles"]
 
 
 @pytest.fixture

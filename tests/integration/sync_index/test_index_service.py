@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from embedding_lakehouse.core.profiles import Profile, parse_profiles
 from embedding_lakehouse.core.records import encode_record, pack
 from embedding_lakehouse.errors import ConfigurationError
 from embedding_lakehouse.steps.set_up_index import create_index
-from tests.index_fixtures import API_KEY, Following, declare_profile
+from tests.index_fixtures import API_KEY, Following, declaration
 
 
 class Recorder(ThreadingHTTPServer):
@@ -93,16 +92,16 @@ def test_the_body_arrives_byte_for_byte(recorder: Recorder):
 
 
 @pytest.mark.parametrize("setting", [{"dimensions": 16}, {"metric": "dotproduct"}], ids=["dimension", "metric"])
-def test_an_index_of_another_shape_is_refused(following: Following, tmp_path: Path, setting: dict):
-    other = declared(tmp_path, following.profile.index.name, **setting)
+def test_an_index_of_another_shape_is_refused(following: Following, setting: dict):
+    other = declared(following.profile.index.name, **setting)
     with pytest.raises(ConfigurationError, match=next(iter(setting)).removesuffix("s")):
         following.service.open(other)
     with pytest.raises(ConfigurationError, match=next(iter(setting)).removesuffix("s")):
         following.service.create(other)
 
 
-def test_a_missing_index_is_not_created_by_the_way(following: Following, tmp_path: Path):
-    other = declared(tmp_path, "never-created")
+def test_a_missing_index_is_not_created_by_the_way(following: Following):
+    other = declared("never-created")
     with pytest.raises(ConfigurationError, match="set_up_lakehouse"):
         following.service.open(other)
     with pytest.raises(ConfigurationError, match="set_up_lakehouse"):
@@ -124,6 +123,5 @@ def test_a_wrong_api_key_names_the_connection_when_creating(following: Following
         IndexService("wrong", following.service.host).create(following.profile)
 
 
-def declared(folder: Path, index_name: str, **settings: Any) -> Profile:
-    declare_profile(folder / "other.toml", "other", index_name=index_name, **settings)
-    return parse_profiles((folder / "other.toml").read_text(), "other.toml")["other"]
+def declared(index_name: str, **settings: Any) -> Profile:
+    return parse_profiles(declaration("other", index_name=index_name, **settings), "a test")["other"]

@@ -30,14 +30,24 @@ FAULTS = {
 
 @pytest.mark.parametrize("rules", FAULTS.values(), ids=FAULTS.keys())
 def test_a_sync_comes_through_faults(builder: LakeBuilder, following: Following, rules: list[dict]):
-    builder.publish(CORPUS)
-    following.sync()
-    builder.publish({f"{number}.md": [f"text {number}"] for number in range(30)}, deleted=("b.md",))
+    builder.publish({f"{number}.md": [f"text {number}"] for number in range(30)})
     following.inject(*rules, seed=7)
     following.sync()
     hits = following.hits()
     following.inject()
     assert hits > 0
+    assert difference(builder, following.records()) == {}
+
+
+def test_removals_come_through_faults(builder: LakeBuilder, following: Following):
+    builder.publish(CORPUS)
+    following.sync()
+    builder.publish({}, deleted=("a.md",))
+    following.inject(
+        {"kind": "cut_after", "path": "/vectors/delete", "times": 1}, {"kind": "server_error", "path": "/vectors/delete", "times": 1}
+    )
+    following.sync()
+    following.inject()
     assert difference(builder, following.records()) == {}
 
 

@@ -103,7 +103,7 @@ def _require(lake: Lake, declared: Table, snapshot: int, release: ReleaseRow) ->
 def _measure(lake: Lake, profile: Profile, span: Span, unrecorded: list[str]) -> tuple[int, int]:
     """Chunks that the documents which differ have in both states, and the records of the later state."""
     has_before, covers = span.versions_before is not None, ",".join(unrecorded)
-    binds = [profile.name, has_before, profile.name, covers, profile.name, has_before, profile.name]
+    binds = [profile.name, has_before, profile.name, covers]
     names = {name: snapshot for name, snapshot in span.names.items() if name.startswith("versions")}
     chunk_count, record_count = lake.sql.row("changes/measure_sync", binds, **names)
     return chunk_count, record_count
@@ -117,7 +117,8 @@ def _write_plan(lake: Lake, profile: Profile, span: Span, sync: Sync, chunk_coun
         bounds = hash_range(slice_number, slices)
         binds = [
             *(profile.name, has_before, profile.name, covers),
-            *(profile.name, has_before, *bounds, profile.name, *bounds, covers, *bounds),
+            *(profile.name, has_before, profile.name, *bounds),
+            *(covers, *bounds),
             *(profile.model_version, profile.name, span.rows_may_be_lost, profile.model_version, profile.name),
             *(sync.sync_id, shards),
         ]

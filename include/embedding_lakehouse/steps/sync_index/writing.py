@@ -38,9 +38,8 @@ def upsert_records(shard: Shard, lake: Lake | None = None, service: IndexService
     )
     written = index.upsert(_while_open(lake, sync, pack(records, sync.namespace)))
     if written.records != shard["upserts"]:
-        raise LakehouseError(
-            f"shard {shard['shard']} of sync {sync.sync_id} plans {shard['upserts']} records, {written.records} were written"
-        )
+        planned = f"sync {sync.sync_id} planned {shard['upserts']} records for shard {shard['shard']}"
+        raise LakehouseError(f"{planned} and wrote {written.records}: run sync_index again")
     return _figures(written)
 
 
