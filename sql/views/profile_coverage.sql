@@ -1,4 +1,4 @@
--- How much of the source each profile covers with its current version.
+-- How much of the source each profile covers with its current version. A document that stands twice in the source counts once.
 -- Grain:   one row per profile that ever published a batch.
 -- Used by: people
 
@@ -13,6 +13,16 @@ profiles as (
 
 ),
 
+documents as (
+
+    select
+        doc_id,
+        max(coalesce(content_hash, '')) as content_hash
+    from docs_db.source_documents
+    group by doc_id
+
+),
+
 sources as (
 
     select
@@ -20,7 +30,7 @@ sources as (
         documents.doc_id,
         documents.content_hash
     from profiles
-    cross join docs_db.source_documents as documents
+    cross join documents
 
 ),
 
