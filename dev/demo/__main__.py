@@ -16,7 +16,8 @@ from dev.stack import Stack, StackError
 
 DAGS = ["set_up_lakehouse", "ingest_documents", "embed_documents", "sync_index"]
 QUESTION = "How do I take back an embedding batch that should not have been published?"
-CONSOLE = Console(highlight=False)
+# Soft-wrapped: where the output goes to a file or a narrow window, a line stays a line.
+CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -120,21 +121,13 @@ def cost(name: str, seconds: float) -> Cost:
 def show_matches(question: str) -> None:
     from embedding_lakehouse.retrieval import search
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("score", "document", "version", "chunk", "model version", "batch", "text"):
-        table.add_column(column, overflow="fold", max_width=48, justify="right" if column == "score" else "left")
     for match in search(question, top_k=3):
         text = " ".join((match.text or "").split())
-        table.add_row(
-            f"{match.score:.3f}",
-            match.doc_id,
-            match.content_hash[:12],
-            str(match.chunk_index),
-            match.model_version,
-            match.batch_id,
-            text[:140],
+        CONSOLE.print(
+            f"\n  [bold]{match.score:.3f}  {match.doc_id}[/]  chunk {match.chunk_index} of version {match.content_hash[:12]}, "
+            f"model {match.model_version}, batch {match.batch_id}"
         )
-    CONSOLE.print(table)
+        CONSOLE.print(f"         {text[:160]}", markup=False)
 
 
 def show_costs(costs: list[Cost]) -> None:
