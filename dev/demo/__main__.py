@@ -133,7 +133,7 @@ def show_matches(question: str) -> None:
 def show_costs(costs: list[Cost]) -> None:
     table = Table(title="\nWhat it cost", title_justify="left", box=None, pad_edge=False)
     for column in ("run", "documents", "chunks", "embedded", "reused", "upserted", "deleted", "seconds"):
-        table.add_column(column, justify="left" if column == "run" else "right")
+        table.add_column(column, justify="left" if column == "run" else "right", no_wrap=True)
     for each in costs:
         figures = (each.documents, each.chunks, each.embedded, each.reused, each.upserted, each.deleted)
         table.add_row(each.name, *(f"{figure:,}" for figure in figures), f"{each.seconds:.0f}")
