@@ -82,7 +82,8 @@ def _settings(home: Path, port: int, secrets: Credentials) -> dict[str, str]:
             "simple_auth_manager_passwords_file": folder / "passwords.json",
         },
         "database": {"sql_alchemy_conn": f"sqlite:///{folder}/airflow.db"},
-        "logging": {"base_log_folder": folder / "logs", "colored_console_log": False},
+        # Values of connections' extras as short as "sql" are no secrets, and no reason for a warning in every task's log.
+        "logging": {"base_log_folder": folder / "logs", "colored_console_log": False, "min_length_masked_secret": 3},
         "api": {"host": HOST, "port": port, "base_url": address, "secret_key": secrets.airflow_api_secret_key},
         "api_auth": {"jwt_secret": secrets.airflow_jwt_secret},
         # A finished task is reported with the next heartbeat, so this is what a short task costs at least.
