@@ -27,13 +27,13 @@ PARAMS = {
 @dag(schedule=NIGHTLY, max_active_runs=1, params=PARAMS, tags=["embeddings"], doc_md=__doc__, **DAG_DEFAULTS)
 def embed_documents():
     @lakehouse_task
-    def detect_changes(params: dict[str, Any] | None = None) -> dict[str, int]:
+    def detect_changes(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from embedding_lakehouse.steps.embed_documents import planning
 
         return planning.detect_changes(params["profile"])
 
     @lakehouse_task
-    def plan_batch(changes: dict[str, int], params=None, dag=None, run_id=None) -> list[dict[str, Any]]:
+    def plan_batch(changes: dict[str, Any], params=None, dag=None, run_id=None) -> list[dict[str, Any]]:
         from embedding_lakehouse.steps.embed_documents import planning
 
         return planning.plan_batch(params["profile"], changes, dag.dag_id, run_id, params["allow_deletes"], params["discard_open"])

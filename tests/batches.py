@@ -75,7 +75,7 @@ class BatchRun:
         """The batch as it is in the journal now."""
         return batches.batch(self.lake, self.batch_id)
 
-    def detect(self) -> dict[str, int]:
+    def detect(self) -> dict[str, Any]:
         return planning.detect_changes(self.profile, self.lake)
 
     def plan(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
--- How many documents are new, changed, deleted or unchanged since the text last embedded under a profile.
+-- How many documents are new, changed, deleted or unchanged since the text last embedded under a profile, and how many rows name none.
 -- Grain:   one row.
 -- Binds:   1. profile.
 -- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
@@ -31,6 +31,7 @@ compared as (
 
     select
         doc_id,
+        count(source_hash) as source_count,
         max(source_hash) as source_hash,
         max_by(embedded_hash, batch_number) as embedded_hash
     from stated
@@ -42,5 +43,6 @@ select
     count_if(source_hash is not null and embedded_hash is null) as new_count,
     count_if(source_hash <> embedded_hash) as changed_count,
     count_if(source_hash is null and embedded_hash is not null) as deleted_count,
-    count_if(source_hash = embedded_hash) as unchanged_count
+    count_if(source_hash = embedded_hash) as unchanged_count,
+    coalesce(sum(if(doc_id is null, source_count)), 0) as nameless_count
 from compared

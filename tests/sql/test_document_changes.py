@@ -98,7 +98,7 @@ def test_changes_are_counted_as_they_are_planned(module_lake: Lake, snapshots: d
     counts = module_lake.sql.row("changes/count_document_changes", ("small",), **snapshots)
     changes = [change for change, _ in EXPECTED.values()]
     # What neither changed nor was deleted before is unchanged.
-    assert counts == (changes.count("new"), changes.count("changed"), changes.count("deleted"), len(DOCUMENTS) - len(EXPECTED) - 1)
+    assert counts == (changes.count("new"), changes.count("changed"), changes.count("deleted"), len(DOCUMENTS) - len(EXPECTED) - 1, 0)
 
 
 def test_a_plan_counts_each_document_once(module_lake: Lake, planned: list[dict[str, Any]]) -> None:
@@ -117,7 +117,7 @@ def test_a_plan_holds_the_text_of_the_planned_version(planned: list[dict[str, An
 
 def test_another_profile_has_no_part_in_it(module_lake: Lake, snapshots: dict[str, int]) -> None:
     sources = sum(bool(hashes) for hashes, _ in DOCUMENTS.values())
-    assert module_lake.sql.row("changes/count_document_changes", ("other",), **snapshots) == (sources, 0, 0, 0)
+    assert module_lake.sql.row("changes/count_document_changes", ("other",), **snapshots) == (sources, 0, 0, 0, 0)
 
 
 def test_a_plan_takes_on_the_first_documents_up_to_its_limit(module_lake: Lake, snapshots: dict[str, int]) -> None:
@@ -131,4 +131,11 @@ def test_every_planned_document_lies_in_a_shard(module_lake: Lake, snapshots: di
 
 
 def test_nothing_in_the_source_and_nothing_in_the_ledger_is_no_change(lake: Lake) -> None:
-    assert lake.sql.row("changes/count_document_changes", ("small",), **put(lake, {})) == (0, 0, 0, 0)
+    assert lake.sql.row("changes/count_document_changes", ("small",), **put(lake, {})) == (0, 0, 0, 0, 0)
+
+
+def test_rows_without_a_document_s_name_are_counted_apart(lake: Lake) -> None:
+    snapshots = put(lake, {"a": (["h1"], [])})
+    put_source_rows(lake, [{"doc_id": doc_id, "content_hash": "h1"} for doc_id in ("a", None, None)])
+    snapshots["source_snapshot"] = head_snapshot(lake.table(SOURCE_DOCUMENTS)).snapshot_id
+    assert lake.sql.row("changes/count_document_changes", ("small",), **snapshots)[-1] == 2

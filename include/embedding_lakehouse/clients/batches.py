@@ -13,6 +13,7 @@ from embedding_lakehouse.core.batches import (
     PRICED,
     BatchRow,
     check_fingerprint,
+    latest_published,
     next_batch_number,
     open_batch,
 )
@@ -36,16 +37,20 @@ def batch(lake: Lake, batch_id: str) -> BatchRow:
     raise ConflictError(f"there is no batch {batch_id} in {EMBEDDING_BATCHES.name}")
 
 
-def begin(lake: Lake, profile: Profile, planned: dict[str, Any]) -> BatchRow:
-    """Journal a planned batch under the next free number.
+def begin(lake: Lake, profile: Profile, planned: dict[str, Any], after: str | None) -> BatchRow:
+    """Journal a planned batch under the next free number; `after` is the profile's latest published batch as the plan knew it.
 
-    Raises ConflictError where another run began a batch of the profile in between, ConfigurationError for a changed profile.
+    Raises ConflictError where another run began or published a batch of the profile in between, since documents could go back to an
+    older version then; ConfigurationError for a changed profile.
     """
 
     def decide(rows: list[BatchRow]) -> list[BatchRow]:
         check_fingerprint(rows, profile)
         if other := open_batch(rows, profile.name):
             raise ConflictError(f"the run {other['run_id']} began batch {other['batch_id']} of profile {profile.name!r} in between")
+        latest = latest_published(rows, profile.name)
+        if latest and latest["batch_id"] != after:
+            raise ConflictError(f"batch {latest['batch_id']} was published after the changes were counted: run embed_documents again")
         now = datetime.now(UTC)
         return [planned | {"batch_number": next_batch_number(rows), "state": PLANNED, "planned_at": now, "updated_at": now}]
 

@@ -38,10 +38,15 @@ def next_batch_number(rows: list[BatchRow]) -> int:
     return max((row["batch_number"] for row in rows), default=0) + 1
 
 
+def latest_published(rows: list[BatchRow], profile: str) -> BatchRow | None:
+    """The profile's published batch of the highest number, if there is one."""
+    published = [row for row in rows if row["profile"] == profile and row["state"] == PUBLISHED]
+    return max(published, key=lambda row: row["batch_number"], default=None)
+
+
 def check_fingerprint(rows: list[BatchRow], profile: Profile) -> None:
     """Raise ConfigurationError where the profile's published vectors were made under other settings."""
-    published = [row for row in rows if row["profile"] == profile.name and row["state"] == PUBLISHED]
-    latest = max(published, key=lambda row: row["batch_number"], default=None)
+    latest = latest_published(rows, profile.name)
     if latest and latest["profile_fingerprint"] != profile.fingerprint:
         raise ConfigurationError(
             f"profile {profile.name!r} has other settings (fingerprint {profile.fingerprint}) than those its vectors were made with "

@@ -16,6 +16,7 @@ from embedding_lakehouse.core.batches import (
     check_deletes,
     check_fingerprint,
     check_resumable,
+    latest_published,
     new_batch_id,
     open_batch,
     shard_count,
@@ -27,32 +28,40 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
+from embedding_lakehouse.errors import InputError
 
+Changes = dict[str, Any]
 Shard = dict[str, Any]
 
 
-def detect_changes(profile_name: str, lake: Lake | None = None) -> dict[str, int]:
+def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
     """Count the documents that differ from what was last published: `new`, `changed`, `deleted`, `unchanged`.
 
-    The snapshots that were compared go along as `source_snapshot` and `versions_snapshot`. Raises ConfigurationError for an unknown
-    profile, or one whose settings changed under the same version.
+    The snapshots that were compared go along as `source_snapshot` and `versions_snapshot`, the batch last published as `latest_batch`.
+    Raises ConfigurationError for an unknown profile, or one whose settings changed under the same version, InputError for source rows
+    without a doc_id.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
     source = head_snapshot(lake.table(SOURCE_DOCUMENTS))
-    check_fingerprint(batches.journal(lake).rows(), profile)
+    begun = batches.journal(lake).rows()
+    check_fingerprint(begun, profile)
+    latest = latest_published(begun, profile.name)
     pinned = {
         "source_snapshot": source.snapshot_id,
         "source_sequence_number": source.sequence_number or 0,
         "versions_snapshot": head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id,
     }
-    counts = lake.sql.row("changes/count_document_changes", (profile.name,), **_names(pinned))
-    return dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True)) | pinned
+    *counts, nameless = lake.sql.row("changes/count_document_changes", (profile.name,), **_names(pinned))
+    if nameless:
+        raise InputError(f"{nameless} rows of {SOURCE_DOCUMENTS.name} have no doc_id: give each its own, or remove them")
+    counted = dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True))
+    return counted | pinned | {"latest_batch": latest["batch_id"] if latest else None}
 
 
 def plan_batch(
     profile_name: str,
-    changes: dict[str, int],
+    changes: Changes,
     dag_id: str,
     run_id: str,
     allow_deletes: bool = False,
@@ -77,7 +86,7 @@ def plan_batch(
     return [{"batch_id": planned["batch_id"], "shard": shard} for shard in range(planned["document_shards"])] if planned else []
 
 
-def _plan_next(lake: Lake, profile: Profile, changes: dict[str, int], allow_deletes: bool, run: dict[str, str]) -> BatchRow | None:
+def _plan_next(lake: Lake, profile: Profile, changes: Changes, allow_deletes: bool, run: dict[str, str]) -> BatchRow | None:
     waiting = changes["new"] + changes["changed"] + changes["deleted"]
     if not waiting:
         return None
@@ -106,6 +115,7 @@ def _plan_next(lake: Lake, profile: Profile, changes: dict[str, int], allow_dele
             "document_shards": shards,
         }
         | run,
+        after=changes["latest_batch"],
     )
 
 
@@ -152,5 +162,5 @@ def discard_batch(lake: Lake, row: BatchRow, reason: str) -> None:
     batches.move(lake, row["batch_id"], DISCARDED, message=reason)
 
 
-def _names(changes: dict[str, int]) -> dict[str, int]:
+def _names(changes: Changes) -> dict[str, int]:
     return {"source_snapshot": changes["source_snapshot"], "versions_snapshot": changes["versions_snapshot"]}
