@@ -19,7 +19,15 @@ from embedding_lakehouse.clients.iceberg import (
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
-from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_DOCUMENTS, BATCH_REUSE, DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
+from embedding_lakehouse.core.tables import (
+    BATCH_CHUNKS,
+    BATCH_DOCUMENTS,
+    BATCH_REUSE,
+    DOCUMENT_EMBEDDINGS,
+    DOCUMENT_VERSIONS,
+    SOURCE_DOCUMENTS,
+    Table,
+)
 from embedding_lakehouse.errors import ConflictError, LakehouseError, NothingToDo
 from embedding_lakehouse.steps.embed_documents.auditing import audit_again
 from embedding_lakehouse.steps.embed_documents.embedding import staged_files
@@ -66,7 +74,7 @@ def _rewritten(table: IcebergTable, batch_id: str, file: str, chunk_ids: list[st
 
 
 def publish_batch(batch_id: str, lake: Lake | None = None) -> dict[str, Any]:
-    """Make the audited batch current; its `batch_id` and the `documents_remaining` for the next one.
+    """Make the audited batch current; its `batch_id`, the `documents_remaining` for the next one, and `source_moved` since its plan.
 
     Where main moved meanwhile, the branch is rebased and audited again: no batch drops another. Running it twice publishes once.
     Raises AuditFailed where the batch does not hold on the new main.
@@ -86,12 +94,16 @@ def publish_batch(batch_id: str, lake: Lake | None = None) -> dict[str, Any]:
         raise ConflictError(f"batch {batch_id} is {row['state']}, only a committed batch can be published")
     for staging in (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE):
         delete_rows(lake.table(staging), batch_id=batch_id)
-    return {"batch_id": batch_id, "documents_remaining": row["documents_remaining"]}
+    source_moved = head_snapshot(lake.table(SOURCE_DOCUMENTS)).snapshot_id != row["source_snapshot"]
+    return {"batch_id": batch_id, "documents_remaining": row["documents_remaining"], "source_moved": source_moved}
 
 
 def require_backlog(published: dict[str, Any]) -> int:
-    """The documents that wait for the next batch. Raises NothingToDo where none do."""
-    if not published["documents_remaining"]:
+    """The documents known to wait for the next batch. Raises NothingToDo where none do and the source is as the batch saw it.
+
+    A resumed batch was planned by an earlier run: what has called for this run since is not in it.
+    """
+    if not published["documents_remaining"] and not published["source_moved"]:
         raise NothingToDo("no backlog: every document of the source is covered")
     return int(published["documents_remaining"])
 
