@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import Any
 
@@ -39,10 +40,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _search(parsed: argparse.Namespace) -> None:
     condition = _condition(parsed.filter)
-    # Airflow and the model take seconds to import: not before a mistake in the arguments was reported.
-    from embedding_lakehouse.retrieval import search
+    # Airflow logs to the standard output, which belongs to the answer.
+    with redirect_stdout(sys.stderr):
+        # It takes seconds to import: not before a mistake in the arguments was reported.
+        from embedding_lakehouse.retrieval import search
 
-    matches = [asdict(match) for match in search(parsed.question, parsed.top_k, condition, parsed.profile)]
+        matches = [asdict(match) for match in search(parsed.question, parsed.top_k, condition, parsed.profile)]
     if parsed.json:
         print(json.dumps(matches, ensure_ascii=False, indent=2))
         return

@@ -13,7 +13,7 @@ from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIO
 from tests.lake_builder import LakeBuilder
 
 EVERYTHING = hash_range(0, 1)
-UP_TO_DATE, NOTHING_UNRECORDED = False, ""
+NOTHING = ""
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def builder(lake: Lake) -> LakeBuilder:
 
 
 def snapshots(lake: Lake) -> dict[str, int]:
-    heads = {table: head_snapshot(lake.table(table)).snapshot_id for table in (DOCUMENT_VERSIONS, DOCUMENT_EMBEDDINGS)}
-    return {"versions": heads[DOCUMENT_VERSIONS], "embeddings": heads[DOCUMENT_EMBEDDINGS]}
+    tables = {"versions": DOCUMENT_VERSIONS, "embeddings": DOCUMENT_EMBEDDINGS}
+    return {name: head_snapshot(lake.table(table)).snapshot_id for name, table in tables.items()}
 
 
-def measure(lake: Lake, before: dict[str, int] | None, unrecorded: str = NOTHING_UNRECORDED) -> tuple[Any, ...]:
+def measure(lake: Lake, before: dict[str, int] | None, unrecorded: str = NOTHING) -> tuple[Any, ...]:
     after = snapshots(lake)
     names = {"versions_before": (before or after)["versions"], "versions_after": after["versions"]}
     return lake.sql.row("changes/measure_sync", ["small", before is not None, "small", unrecorded], **names)
