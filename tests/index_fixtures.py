@@ -102,6 +102,11 @@ class Following:
         ids = [item.id for page in index._sdk.list(namespace=self.namespace) for item in page.vectors]
         return index.fetch(self.namespace, ids)
 
+    def delete_index(self) -> None:
+        """Remove the index behind everybody's back."""
+        answer = httpx.delete(f"{self.service.host}/indexes/{self.profile.index.name}", headers={"Api-Key": API_KEY})
+        answer.raise_for_status()
+
     def inject(self, *rules: dict[str, Any], **settings: Any) -> None:
         """Switch faults at the server; without any, off."""
         answer = httpx.put(f"{self.service.host}/faults", json={"rules": list(rules), **settings}, headers={"Api-Key": API_KEY})
