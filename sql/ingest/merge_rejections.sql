@@ -45,14 +45,6 @@ using (
 
     ),
 
-    broken_files as (
-
-        select distinct path
-        from findings
-        where line = 0 and reason_code <> 'duplicate_id'
-
-    ),
-
     rejected as (
 
         select
@@ -63,49 +55,34 @@ using (
             min_by(findings.reason, findings.line) as reason
         from findings
         inner join files on findings.path = files.path
-        left join broken_files on findings.path = broken_files.path
-        -- The rows of a file that is rejected as a whole are not told apart.
-        where broken_files.path is null or findings.line = 0
         group by files.source_uri, findings.doc_id
 
     ),
 
-    held_files as (
+    earlier as (
 
-        select distinct source_uri
-        from docs_db.source_documents
-        where source_uri in (select rejected.source_uri from rejected where rejected.line = 0)
+        select
+            rejected.source_uri,
+            rejected.doc_id
+        from docs_db.rejected_documents as rejected
+        inner join files on rejected.source_uri = files.source_uri
 
     )
 
     select
-        rejected.source_uri,
-        rejected.doc_id,
+        coalesce(rejected.source_uri, earlier.source_uri) as source_uri,
+        coalesce(rejected.doc_id, earlier.doc_id) as doc_id,
+        rejected.doc_id is not null as is_rejected,
         rejected.line,
         rejected.reason_code,
         rejected.reason,
-        rejected.reason_code <> 'duplicate_id' and (documents.doc_id is not null or held_files.source_uri is not null)
-            as keeps_older_version,
-        true as is_rejected
+        rejected.reason_code <> 'duplicate_id'
+        and (documents.doc_id is not null or (rejected.line = 0 and coalesce(held.document_count, 0) > 0)) as keeps_older_version
     from rejected
+    full join earlier on rejected.source_uri = earlier.source_uri and rejected.doc_id = earlier.doc_id
+    left join docs_db.source_files as held on rejected.source_uri = held.source_uri
     left join docs_db.source_documents as documents
         on rejected.doc_id = documents.doc_id and rejected.source_uri = documents.source_uri
-    left join held_files on rejected.source_uri = held_files.source_uri
-
-    union all
-
-    select
-        earlier.source_uri,
-        earlier.doc_id,
-        earlier.line,
-        earlier.reason_code,
-        earlier.reason,
-        earlier.keeps_older_version,
-        false as is_rejected
-    from docs_db.rejected_documents as earlier
-    inner join files on earlier.source_uri = files.source_uri
-    left join rejected on earlier.source_uri = rejected.source_uri and earlier.doc_id = rejected.doc_id
-    where rejected.doc_id is null
 
 ) as found
     on known.source_uri = found.source_uri and known.doc_id = found.doc_id

@@ -72,7 +72,7 @@ INGEST_FILES = Table(
         Column("shard", "int", "the task that reads the file; -1 for a vanished one"),
         *FILE,
         Column("problem", "string", "why it cannot be read"),
-        Column("change", "string", "new, changed, again (rejected before) or vanished"),
+        Column("change", "string", "new, changed, vanished, or read again: again, waiting"),
     ),
     partitioned_by=("ingest_id", "shard"),
 )

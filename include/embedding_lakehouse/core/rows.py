@@ -135,18 +135,15 @@ def _refuse_constant(name: str) -> None:
 
 def _csv_rows(file: BinaryIO, settings: IngestSettings) -> Iterator[tuple[int, Fields | Rejected]]:
     csv.field_size_limit(4 * settings.max_document_bytes + LONGEST_HEADER)
-    buffered = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
-    start = buffered.readline(LONGEST_HEADER)
+    start = file.readline(LONGEST_HEADER)
     # Bytes that are not UTF-8 travel as half surrogate pairs, so that they reject their row and not the file.
     encoding = {"utf-8-sig": "utf-8"}.get(encoding_of(start), encoding_of(start))
-    buffered.seek(0)
-    text = io.TextIOWrapper(buffered, encoding=encoding, errors="surrogateescape" if encoding == "utf-8" else "strict", newline="")
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape" if encoding == "utf-8" else "strict", newline="")
     try:
         yield from _parsed_csv(text, _delimiter(start.decode(encoding, errors="replace"), settings))
     except UnicodeDecodeError as error:
         raise Rejected("broken_encoding", f"not {encoding.upper()} ({error.reason}): save the file as UTF-8") from error
-    finally:
-        text.detach()
 
 
 def _parsed_csv(text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, Fields | Rejected]]:
@@ -189,7 +186,7 @@ def _is_broken(value: str) -> bool:
 def _delimiter(header: str, settings: IngestSettings) -> str:
     """The delimiter under which the header names a text column, else a comma."""
     for delimiter in DELIMITERS:
-        names = {name.strip().strip('"').removeprefix("\ufeff") for name in header.strip().split(delimiter)}
+        names = {name.strip().strip('"').removeprefix("\ufeff") for name in header.strip("\r\n\ufffd").split(delimiter)}
         if names & set(settings.text_columns):
             return delimiter
     return DELIMITERS[0]

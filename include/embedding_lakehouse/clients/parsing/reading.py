@@ -18,7 +18,7 @@ from embedding_lakehouse.core.documents import (
     shorten,
 )
 from embedding_lakehouse.core.ingest_settings import IngestSettings
-from embedding_lakehouse.core.listing import HTML, MARKDOWN, PARSED_TYPES, ROW_TYPES, RST, ListedFile, media_type
+from embedding_lakehouse.core.listing import HTML, MARKDOWN, PARSED_TYPES, PDF, ROW_TYPES, RST, ListedFile, media_type
 from embedding_lakehouse.core.rows import Outcome, documents_of_rows
 
 WITH_HEADINGS = frozenset({MARKDOWN, RST})
@@ -59,6 +59,8 @@ def _document(source: Source, file: ListedFile, doc_id: str, kind: str, settings
         text = normalise(decode(content), settings.max_document_bytes)
         return Document(doc_id, text, first_heading(text) if kind in WITH_HEADINGS else None, kind)
     parsed, named = sandbox.parse(_decoded_page(content).encode() if kind == HTML else content, kind)
+    if kind == PDF and not parsed.strip():
+        raise Rejected("empty", "it has no text, at most pictures of it: run text recognition (OCR) over it")
     text = normalise(parsed, settings.max_document_bytes)
     titles = (shorten(named), first_heading(text))
     # A page's <title> is meant for readers; the property of an office file is often its template's.

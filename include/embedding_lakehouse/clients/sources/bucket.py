@@ -4,8 +4,9 @@ Objects are read through Airflow's object storage and its connection. They are l
 1,000 keys at a time, since the file system of the object storage would hold the whole listing in memory.
 """
 
+import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import ObjectStoragePath
@@ -69,7 +70,8 @@ class BucketSource:
 
     def read(self, path: str, most_bytes: int) -> bytes:
         try:
-            return bytes(self._root.fs.cat_file(self._address(path)))[:most_bytes]
+            # Without concurrency it is one request; with it, another one asks for the size first.
+            return bytes(self._root.fs.cat_file(self._address(path), max_concurrency=1))[:most_bytes]
         except (FileNotFoundError, PermissionError) as error:
             raise _unreadable(error) from error
         except (OSError, BotoCoreError) as error:
@@ -77,7 +79,8 @@ class BucketSource:
 
     def open(self, path: str) -> BinaryIO:
         try:
-            return cast(BinaryIO, self._root.fs.open(self._address(path), "rb", block_size=STREAM_BLOCK))
+            raw = self._root.fs.open(self._address(path), "rb", block_size=STREAM_BLOCK)
+            return io.BufferedReader(raw)
         except (FileNotFoundError, PermissionError) as error:
             raise _unreadable(error) from error
         except (OSError, BotoCoreError) as error:

@@ -104,7 +104,7 @@ class FolderSource:
             raise _unreadable(error) from error
 
     def _holds(self, target: str) -> bool:
-        return target.startswith(f"{self._real.rstrip('/')}/")
+        return f"{target}/".startswith(f"{self._real.rstrip('/')}/")
 
 
 def _problem(path: str, code: str, sentence: str) -> ListedFile:

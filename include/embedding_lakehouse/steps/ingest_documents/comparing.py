@@ -35,7 +35,7 @@ def compare_documents(shards: list[dict[str, Any]], params: dict[str, Any], lake
     slices = sorted((piece for shard in shards for piece in shard["slices"]), key=lambda piece: piece["slice"])
     append_once(lake.table(STAGED_DOCUMENTS), [piece["part"] for piece in slices], {"batch_id": ingest_id})
     comparison_id = new_batch_id(datetime.now(UTC))
-    lake.sql.execute("ingest/compare_documents", (ingest_id, ingest_id, source.uri, ingest_id, comparison_id, ingest_id, comparison_id))
+    lake.sql.execute("ingest/compare_documents", (ingest_id, ingest_id, source.uri, ingest_id, comparison_id))
     new, changed, removed, rejected = lake.sql.row("ingest/count_changes", (ingest_id, ingest_id, comparison_id))
     counts = {"new_documents": new, "changed_documents": changed, "removed_documents": removed, "rejected_documents": rejected}
     try:

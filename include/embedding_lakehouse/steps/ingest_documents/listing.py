@@ -1,8 +1,8 @@
 """List a source, compare the listing with the registry of files, and plan what to read. Nothing is read or changed here."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -17,21 +17,36 @@ from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.clients.sources import Source, Tally, source_of
 from embedding_lakehouse.core.batches import new_batch_id
 from embedding_lakehouse.core.ingest_settings import IngestSettings
-from embedding_lakehouse.core.ingest_tables import LISTED_FILES
+from embedding_lakehouse.core.ingest_tables import INGEST_FILES, LISTED_FILES
 from embedding_lakehouse.core.listing import ListedFile, check_deletes, check_overlap
+from embedding_lakehouse.core.sharding import file_shards, spread
 from embedding_lakehouse.errors import ApprovalRequired
 
-PART_FILES = 100_000
-MOST_SHARDS = 64
-SHARD_FILES = 200
-SHARD_BYTES = 16_000_000
-VANISHED = -1
+# Files that are held in memory at once.
+PORTION_FILES = 200_000
+VANISHED_SHARD = -1
 
 log = logging.getLogger(__name__)
-Shard = dict[str, Any]
 
 
-def list_files(params: dict[str, Any], run_id: str, lake: Lake | None = None) -> list[Shard]:
+@dataclass(frozen=True, slots=True)
+class ComparedFile(ListedFile):
+    """A file that differs from what the registry knows; a vanished one has `document_count` documents."""
+
+    change: str = "new"
+    document_count: int = 0
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an ingestion will read, and what is gone: the work of each shard, and the counts."""
+
+    loads: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: {"read_files": 0, "read_bytes": 0, "vanished_files": 0})
+    vanishing_documents: int = 0
+
+
+def list_files(params: dict[str, Any], run_id: str, lake: Lake | None = None) -> list[dict[str, Any]]:
     """Plan an ingestion of the source; its shards as keys. A source where nothing changed has none.
 
     Raises ConfigurationError for a source that is missing, may not be listed, or overlaps with another one, ApprovalRequired where more
@@ -42,70 +57,93 @@ def list_files(params: dict[str, Any], run_id: str, lake: Lake | None = None) ->
     source = source_of(settings)
     started_at = datetime.now(UTC)
     ingest_runs.end_abandoned(lake, started_at)
-    documents = {known: count for known, count, _ in lake.sql.rows("ingest/count_sources")}
-    check_overlap(source.uri, list(documents))
+    known = {uri: documents for uri, documents, _ in lake.sql.rows("ingest/count_sources")}
+    check_overlap(source.uri, list(known))
     ingest_id = new_batch_id(started_at)
     listing = _stage_listing(lake, source, ingest_id)
-    planned = _plan(lake, source, settings, ingest_id, listing["is_complete"])
-    row = {"run_id": run_id, "source": source.uri, "started_at": started_at, **listing, **_counts(planned, listing["listed_files"])}
-    return _decide(lake, settings, ingest_id, row, planned, documents.get(source.uri, 0))
+    plan = _plan(lake, ingest_id, _differing(lake, source, settings, ingest_id, listing["is_complete"]))
+    row = {"run_id": run_id, "source": source.uri, "started_at": started_at, **listing, **plan.counts}
+    row["unchanged_files"] = row["listed_files"] - row["read_files"]
+    log.info("%s: %s", source.uri, ", ".join(f"{count:,} {name}" for name, count in row.items() if name.endswith("_files")))
+    return _decide(lake, settings, ingest_id, row, plan, known.get(source.uri, 0))
 
 
-def _decide(
-    lake: Lake, settings: IngestSettings, ingest_id: str, row: dict[str, Any], planned: dict[int, tuple[int, int, int]], documents: int
-) -> list[Shard]:
-    _, _, vanishing = planned.get(VANISHED, (0, 0, 0))
+def _decide(lake: Lake, settings: IngestSettings, ingest_id: str, row: dict[str, Any], plan: Plan, documents: int) -> list[dict[str, Any]]:
     try:
-        check_deletes(vanishing, documents, settings.delete_limit, settings.allow_deletes)
+        check_deletes(plan.vanishing_documents, documents, settings.delete_limit, settings.allow_deletes)
     except ApprovalRequired as error:
         ingest_runs.end(lake, ingest_id, STOPPED, message=str(error), **row)
         raise
-    log.info("%s: %s", row["source"], ", ".join(f"{count:,} {name}" for name, count in row.items() if name.endswith("_files")))
-    if not planned and not ingest_runs.interrupted(lake):
+    # Files that only vanished, and changes that a killed run did not announce, take the same way: one shard without files.
+    if not (plan.loads or plan.counts["vanished_files"] or ingest_runs.interrupted(lake)):
         ingest_runs.end(lake, ingest_id, QUIET, **row)
         return []
     ingest_runs.record(lake, ingest_id, state=LISTED, **row)
-    # Files that only vanished, and changes that a killed run did not announce, take the same way: one shard without files.
-    return [{"ingest_id": ingest_id, "shard": shard} for shard in planned if shard != VANISHED] or [{"ingest_id": ingest_id, "shard": 0}]
+    return [{"ingest_id": ingest_id, "shard": shard} for shard in range(max(1, len(plan.loads)))]
 
 
 def _stage_listing(lake: Lake, source: Source, ingest_id: str) -> dict[str, Any]:
     table = lake.table(LISTED_FILES)
     folder = parts_folder(table, f"ingest_id={ingest_id}")
     tally = Tally()
-    listed = source.files(tally)
-    parts, count = [], 0
-    while portion := list(islice(listed, PART_FILES)):
-        parts.append(write_part(table, folder, _rows(portion, ingest_id)))
+    count, parts = 0, []
+    for portion in _portions(source.files(tally)):
         count += len(portion)
+        parts.append(write_part(table, folder, _rows(portion, ListedFile, ingest_id)))
     append_once(table, parts, {"batch_id": ingest_id})
     return {"listed_files": count, "ignored_files": tally.ignored, "is_complete": tally.is_complete}
 
 
-def _rows(files: list[ListedFile], ingest_id: str) -> pa.Table:
-    columns = {field.name: [getattr(file, field.name) for file in files] for field in fields(ListedFile)}
-    columns["modified_at"] = pa.array(columns["modified_at"], pa.timestamp("us", "UTC"))
-    return pa.table(columns | {"ingest_id": [ingest_id] * len(files)})
-
-
-def _plan(lake: Lake, source: Source, settings: IngestSettings, ingest_id: str, is_complete: bool) -> dict[int, tuple[int, int, int]]:
-    """Files, bytes and known documents of each shard that has any; those that vanished are shard -1."""
+def _differing(lake: Lake, source: Source, settings: IngestSettings, ingest_id: str, is_complete: bool) -> Iterator[ComparedFile]:
+    """The files to read and the vanished ones; those that wait for another file's id come last, and only if any other changed."""
     reader, limits = settings.reader, settings.limits
-    binds = (ingest_id, source.uri, reader, reader, limits, reader, is_complete, MOST_SHARDS, SHARD_FILES, SHARD_BYTES, ingest_id)
-    lake.sql.execute("ingest/plan_files", binds)
-    return {shard: (files, size or 0, documents) for shard, files, size, documents in _planned_shards(lake, source, ingest_id)}
+    waiting: list[ComparedFile] = []
+    is_quiet = True
+    for row in lake.sql.stream("ingest/compare_files", (ingest_id, source.uri, reader, reader, limits, reader)):
+        path, size_bytes, modified_at, etag, problem, change, document_count = row
+        file = ComparedFile(path, size_bytes or 0, modified_at, etag, problem, change, document_count)
+        if change == "waiting":
+            waiting.append(file)
+        elif change != "vanished" or is_complete:
+            is_quiet = False
+            yield file
+    if not is_quiet:
+        yield from waiting
 
 
-def _planned_shards(lake: Lake, source: Source, ingest_id: str) -> Iterator[tuple[Any, ...]]:
-    return lake.sql.stream("ingest/count_planned_files", (source.uri, ingest_id))
+def _plan(lake: Lake, ingest_id: str, differing: Iterable[ComparedFile]) -> Plan:
+    """Spread the files over shards and stage them, a portion at a time."""
+    table = lake.table(INGEST_FILES)
+    plan, parts = Plan(), []
+    for portion in _portions(differing):
+        vanished = [file for file in portion if file.change == "vanished"]
+        read = [file for file in portion if file.change != "vanished"]
+        sizes = [file.size_bytes for file in read]
+        if read and not plan.loads:
+            plan.loads = [0] * file_shards(sizes)
+        by_shard: dict[int, list[ListedFile]] = {VANISHED_SHARD: vanished}
+        for file, shard in zip(read, spread(sizes, plan.loads), strict=True):
+            by_shard.setdefault(shard, []).append(file)
+        for shard, files in by_shard.items():
+            if files:
+                folder = parts_folder(table, f"ingest_id={ingest_id}", f"shard={shard:04d}")
+                parts.append(write_part(table, folder, _rows(files, ComparedFile, ingest_id, shard)))
+        plan.counts["read_files"] += len(read)
+        plan.counts["read_bytes"] += sum(sizes)
+        plan.counts["vanished_files"] += len(vanished)
+        plan.vanishing_documents += sum(file.document_count for file in vanished)
+    append_once(table, parts, {"batch_id": ingest_id})
+    return plan
 
 
-def _counts(planned: dict[int, tuple[int, int, int]], listed: int) -> dict[str, int]:
-    read = {shard: counts for shard, counts in planned.items() if shard != VANISHED}
-    read_files = sum(files for files, _, _ in read.values())
-    return {
-        "read_files": read_files,
-        "unchanged_files": listed - read_files,
-        "read_bytes": sum(size for _, size, _ in read.values()),
-        "vanished_files": planned.get(VANISHED, (0, 0, 0))[0],
-    }
+def _portions(files: Iterable[Any]) -> Iterator[list[Any]]:
+    remaining = iter(files)
+    while portion := list(islice(remaining, PORTION_FILES)):
+        yield portion
+
+
+def _rows(files: list[Any], kind: type, ingest_id: str, shard: int | None = None) -> pa.Table:
+    columns: dict[str, Any] = {column.name: [getattr(file, column.name) for file in files] for column in fields(kind)}
+    columns["modified_at"] = pa.array(columns["modified_at"], pa.timestamp("us", "UTC"))
+    columns["problem"] = pa.array(columns["problem"], pa.string())
+    return pa.table(columns | {"ingest_id": [ingest_id] * len(files), "shard": [shard] * len(files)})

@@ -12,6 +12,7 @@ from embedding_lakehouse.clients.ingest_runs import FINISHED, MERGING, STOPPED
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sources import source_of
 from embedding_lakehouse.core.ingest_settings import IngestSettings
+from embedding_lakehouse.core.ingest_tables import REJECTED_DOCUMENTS
 from embedding_lakehouse.errors import ConflictError, NothingToDo
 
 MERGE_TRIES = 6
@@ -36,7 +37,8 @@ def merge_documents(comparison: dict[str, Any], params: dict[str, Any], lake: La
     now = datetime.now(UTC)
     if changed_count:
         _merge_changes(lake, comparison, uri, now)
-    _execute(lake, "ingest/merge_rejections", (uri, ingest_id, ingest_id, ingest_id, comparison["comparison_id"], now, now, now))
+    if counts["rejected_documents"] or lake.table(REJECTED_DOCUMENTS).scan().count():
+        _execute(lake, "ingest/merge_rejections", (uri, ingest_id, ingest_id, ingest_id, comparison["comparison_id"], now, now, now))
     reader, limits = settings.reader, settings.limits
     binds = (uri, ingest_id, reader, reader, limits, reader, reader, uri, now, ingest_id, uri, now, ingest_id)
     _execute(lake, "ingest/merge_files", binds)

@@ -11,6 +11,7 @@ from embedding_lakehouse.clients.parsing.reading import documents_of
 from embedding_lakehouse.clients.parsing.sandbox import Sandbox
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.clients.sources import source_of
+from embedding_lakehouse.clients.sources.ahead import AheadSource
 from embedding_lakehouse.core.documents import Document
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.ingest_settings import IngestSettings
@@ -34,11 +35,13 @@ def parse_files(ingest_id: str, shard: int, params: dict[str, Any], lake: Lake |
     """
     lake = lake or connect()
     settings = IngestSettings.from_params(params)
-    source = source_of(settings)
+    files = _files(lake, ingest_id, shard)
     stage = Stage(lake, ingest_id, shard)
-    with Sandbox(settings.parse_seconds) as sandbox:
-        for file in _files(lake, ingest_id, shard):
-            for outcome in documents_of(source, file, settings, sandbox):
+    source = source_of(settings)
+    # One byte more than allowed, as a reader asks for, to see that a file is too large.
+    with Sandbox(settings.parse_seconds) as sandbox, AheadSource(source, files, settings.max_document_bytes + 1) as ahead:
+        for file in files:
+            for outcome in documents_of(ahead, file, settings, sandbox):
                 stage.add(file.path, outcome)
     stage.flush()
     log.info("shard %d: %s documents, %s rejections", shard, f"{stage.documents:,}", f"{stage.rejections:,}")

@@ -1,0 +1,210 @@
+"""What parsing makes of files, good and hostile, with the real parsers in the real child process."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from embedding_lakehouse.clients.parsing.reading import documents_of
+from embedding_lakehouse.clients.parsing.sandbox import Sandbox
+from embedding_lakehouse.clients.sources.folder import FolderSource
+from embedding_lakehouse.core.documents import Document, Rejection
+from embedding_lakehouse.core.ingest_settings import IngestSettings
+from embedding_lakehouse.core.listing import ListedFile
+from embedding_lakehouse.core.rows import Outcome
+from tests.hostile_files import BILLION_LAUGHS, docx, pdf, pdf_of, slow_pdf
+
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(PATIENCE) as started:
+        yield started
+
+
+class Reader:
+    """Reads one file as a shard does."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+
+    def __call__(self, name: str, content: bytes, sandbox: Sandbox | None = None, **settings) -> Outcome:
+        (self.folder / name).write_bytes(content)
+        file = ListedFile(name, len(content), None, "")
+        asked = IngestSettings(str(self.folder), **settings)
+        (outcome,) = documents_of(FolderSource(str(self.folder)), file, asked, sandbox or self.sandbox)
+        return outcome
+
+
+@pytest.fixture
+def read(tmp_path: Path, sandbox: Sandbox) -> Reader:
+    return Reader(tmp_path, sandbox)
+
+
+def test_a_page_becomes_markdown(read: Reader) -> None:
+    page = (
+        b"<html><head><title>Leave &amp; sick</title><style>x{}</style></head><body><nav>menu</nav><form><h1>Leave</h1>"
+        b"<p>a<b>b</b></p><ul><li>c</ul><script>d()</script><table><tr><th>e<th>f<tr><td>1<td>2</table></form></body></html>"
+    )
+    document = read("a.html", page)
+    assert document == Document("a.html", "# Leave\n\na**b**\n\n- c\n\n| e | f |\n| --- | --- |\n| 1 | 2 |\n", "Leave & sick", "text/html")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>prüfen</p>".encode(),
+        "\ufeff<p>prüfen</p>".encode("utf-16-le"),
+        '<meta charset="iso-8859-1"><p>prüfen</p>'.encode("latin-1"),
+        '<meta http-equiv="Content-Type" content="text/html; charset=windows-1252"><p>prüfen</p>'.encode("cp1252"),
+    ],
+)
+def test_a_page_is_decoded_by_what_it_declares(read: Reader, page: bytes) -> None:
+    assert read("a.html", page).text.strip() == "prüfen"
+
+
+@pytest.mark.parametrize("page", [b"<p>\xff</p>", b'<meta charset="utf-8"><p>\xff</p>', b'<meta charset="klingon"><p>a</p>'])
+def test_a_page_that_is_not_what_it_declares_is_rejected(read: Reader, page: bytes) -> None:
+    assert read("a.html", page).code == "broken_encoding"
+
+
+def test_a_word_document_becomes_markdown(read: Reader) -> None:
+    document = read("a.docx", docx("Leave policy", "Ask your manager."))
+    assert re.fullmatch(r"#+ Leave policy\n\nAsk your manager\.\n", document.text)
+    assert document.title == "Leave policy"
+
+
+def test_the_text_of_a_pdf_is_found(read: Reader) -> None:
+    assert read("a.pdf", pdf_of("Ask your manager.")).text.strip() == "Ask your manager."
+
+
+def test_a_pdf_without_text_asks_for_text_recognition(read: Reader) -> None:
+    rejection = read("a.pdf", pdf(b"0 0 m 100 100 l S"))
+    assert (rejection.code, "OCR" in rejection.reason) == ("empty", True)
+
+
+def test_plain_formats_keep_their_text(read: Reader) -> None:
+    text = "Title\n=====\n\n.. note:: <b>x</b>\n"
+    assert read("a.rst", text.encode()) == Document("a.rst", text, "Title", "text/x-rst")
+    assert read("a.txt", text.encode()) == Document("a.txt", text, None, "text/plain")
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx"])
+@pytest.mark.parametrize("content", [b"", b"no such format" * 100, b"%PDF-1.4\n" + bytes(1000), b"PK\x03\x04" + bytes(1000)])
+def test_a_broken_file_is_rejected(read: Reader, name: str, content: bytes) -> None:
+    assert read(name, content).code == "unparseable"
+
+
+def test_a_zip_bomb_is_rejected(read: Reader) -> None:
+    bomb = docx("a" * 200_000_000)
+    rejection = read("a.docx", bomb)
+    assert len(bomb) < 300_000
+    assert rejection.code == "unparseable"
+
+
+def test_entities_of_a_word_document_are_not_expanded(read: Reader) -> None:
+    outcome = read("a.docx", docx("Heading", "&e9;", prologue=BILLION_LAUGHS))
+    assert isinstance(outcome, Rejection) or len(outcome.text) < 100
+
+
+def test_a_word_document_reads_no_other_file(read: Reader, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the secret")
+    prologue = f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{tmp_path}/secret">]>'
+    outcome = read("a.docx", docx("Heading", "&e;", prologue=prologue))
+    assert isinstance(outcome, Rejection) or "the secret" not in outcome.text
+
+
+def test_a_page_fetches_nothing(read: Reader) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        page = f'<link rel="stylesheet" href="{address}/a.css"><img src="{address}/a.png"><iframe src="{address}/a"></iframe><p>text</p>'
+        read("a.html", page.encode())
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_a_page_nested_beyond_the_parser_is_rejected_and_not_cut(read: Reader) -> None:
+    page = b"<div>" * 5_000 + b"deep" + b"</div>" * 5_000
+    assert read("a.html", page).code == "unparseable"
+
+
+def test_a_page_of_one_endless_word_is_read(read: Reader) -> None:
+    assert len(read("a.html", b"<p>" + b"word" * 1_000_000).text) > 4_000_000
+
+
+def test_a_slow_document_is_given_up_and_the_next_one_is_read(read: Reader) -> None:
+    with Sandbox(seconds=1) as impatient:
+        slow = read("slow.pdf", slow_pdf(), impatient)
+        following = read("a.pdf", pdf_of("Good"), impatient)
+    assert (slow.code, "raise parse_seconds" in slow.reason) == ("too_slow", True)
+    assert following.text.strip() == "Good"
+
+
+def test_a_parser_that_dies_costs_its_document_and_nothing_else(read: Reader) -> None:
+    with Sandbox(PATIENCE) as victim:
+        read("a.pdf", pdf_of("Good"), victim)
+        threading.Thread(target=_kill_busy_child).start()
+        killed = read("slow.pdf", slow_pdf(), victim)
+        following = read("a.pdf", pdf_of("Good"), victim)
+    assert killed.code == "unparseable"
+    assert "SIGKILL" in killed.reason
+    assert following.text.strip() == "Good"
+
+
+def _kill_busy_child() -> None:
+    time.sleep(0.5)
+    max(psutil.Process().children(), key=lambda child: child.create_time()).kill()
+
+
+def test_no_child_outlives_its_sandbox(read: Reader) -> None:
+    before = set(psutil.Process().children())
+    with Sandbox(PATIENCE) as own:
+        read("a.pdf", pdf_of("Good"), own)
+        assert set(psutil.Process().children()) > before
+    assert set(psutil.Process().children()) == before
+
+
+def test_the_child_gets_no_credentials(read: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    with Sandbox(PATIENCE) as own:
+        read("a.pdf", pdf_of("Good"), own)
+        child = max(psutil.Process().children(), key=lambda child: child.create_time())
+        assert "a-secret" not in child.environ().values()
+
+
+def test_a_file_above_the_limit_is_rejected_before_it_is_read(read: Reader) -> None:
+    rejection = read("a.txt", b"x" * 2_000_000, max_document_megabytes=1)
+    assert (rejection.code, "raise max_document_megabytes" in rejection.reason) == ("too_large", True)
+
+
+def test_a_file_that_grew_since_it_was_listed_is_rejected(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * 2_000_000)
+    asked = IngestSettings(str(tmp_path), max_document_megabytes=1)
+    (outcome,) = documents_of(FolderSource(str(tmp_path)), ListedFile("a.txt", 10, None, ""), asked, sandbox)
+    assert outcome.code == "too_large"
+
+
+def test_a_file_that_vanished_since_it_was_listed_is_rejected(tmp_path: Path, sandbox: Sandbox) -> None:
+    (outcome,) = documents_of(FolderSource(str(tmp_path)), ListedFile("a.csv", 10, None, ""), IngestSettings(str(tmp_path)), sandbox)
+    assert outcome.code == "unreadable"
+
+
+def test_a_name_with_a_control_character_is_rejected(read: Reader) -> None:
+    assert read("a\nb.md", b"text").code == "bad_id"
+
+
+def test_parsing_leaves_no_file_behind(read: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    working_folder = tmp_path / "working"
+    working_folder.mkdir()
+    monkeypatch.chdir(working_folder)
+    with Sandbox(PATIENCE) as own:
+        read("a.pdf", pdf_of("Good"), own)
+    assert list(working_folder.iterdir()) == []
