@@ -23,8 +23,8 @@ check: .venv/.installed ## Check format, lint, SQL, types, boundaries and the fa
 	$(venv)/lint-imports --no-logo
 	$(venv)/python -m pytest -q tests/unit tests/dags
 
-bench: .venv/.installed ## Measure against peers and limits
-	@$(venv)/python -m benchmarks $(BENCH)
+bench: .venv/.installed ## Measure against peers and limits (GROUP=quiet for some, BENCH="--documents 500" for small ones)
+	@$(venv)/python -m benchmarks $(GROUP) $(BENCH)
 
 up: .venv/.installed ## Start the local stack, or what of it does not run
 	@$(venv)/python -m dev.stack up

@@ -1,0 +1,102 @@
+"""`python -m benchmarks [GROUP ...]`: measure, and write `RESULTS.md` and `results.json`."""
+
+import argparse
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from benchmarks.groups import cold, edited, edits, memory, quiet, writing
+from benchmarks.history import default_history
+from benchmarks.peers.peer import PEERS
+from benchmarks.workbench import Options, Workbench
+from dev.stack.component import ROOT
+
+# In this order, so that the memory of all runs is known at the end.
+GROUPS = {"edits": edits, "writing": writing, "cold": cold, "quiet": quiet, "edited": edited, "memory": memory}
+
+
+def main() -> int:
+    arguments = _arguments()
+    # By default TERM ends Python where it stands, and the servers would outlive the benchmark.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    begun, load = time.monotonic(), _load()
+    sections: dict[str, report.Section] = {}
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder, Workbench(_options(arguments), Path(folder), _say) as bench:
+        for name in [name for name in GROUPS if name in (arguments.groups or GROUPS)]:
+            _say(f"== {name}")
+            try:
+                sections[name] = GROUPS[name].measure(bench)
+            except Exception:
+                # What the other groups found is worth keeping.
+                traceback.print_exc()
+                failed.append(name)
+        for section in sections.values():
+            section.notes.extend(f"{peer} could not be measured: {' '.join(error.split())}" for peer, error in bench.failures.items())
+    circumstances = _circumstances(load, time.monotonic() - begun, vars(arguments))
+    shown = report.write(arguments.output, sections, circumstances)
+    _say(f"{shown} after {circumstances['seconds']} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Figures against peers and limits.")
+    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=f"some of {', '.join(GROUPS)}; all by default")
+    parser.add_argument("--documents", type=int, default=20_000, help="documents of the large corpus")
+    parser.add_argument("--small-documents", type=int, default=2_000, help="documents of the small corpus")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of everything but the cold runs")
+    parser.add_argument("--edited-share", type=float, default=0.01, help="share of the documents that a round edits")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows of 1,536 dimensions to write")
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS, []], default=list(PEERS), metavar="PEER", help=f"some of {', '.join(PEERS)}")
+    parser.add_argument("--history", type=Path, default=default_history(), help="real edits: JSON Lines of path and text, in order")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder of the report")
+    return parser.parse_args()
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    return Options(
+        documents=arguments.documents,
+        small_documents=arguments.small_documents,
+        rounds=arguments.rounds,
+        edited_share=arguments.edited_share,
+        rows=arguments.rows,
+        peers=tuple(arguments.peers),
+        history=arguments.history,
+    )
+
+
+def _circumstances(load_before: float, seconds: float, options: dict[str, Any]) -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    shown = {key: value for key, value in options.items() if key not in ("groups", "output", "history")}
+    return {
+        "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "commit": commit or "unknown",
+        "cores": os.cpu_count(),
+        "load_before": load_before,
+        "load_after": _load(),
+        "seconds": round(seconds),
+        "python": platform.python_version(),
+        "options": shown,
+    }
+
+
+def _load() -> float:
+    """Processes that wait for a core, in the mean of the last minute."""
+    return round(os.getloadavg()[0], 1)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

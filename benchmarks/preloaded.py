@@ -1,0 +1,10 @@
+"""What the process has loaded from which tasks are forked: as Airflow's scheduler, with Airflow's own tables mapped."""
+
+import airflow.jobs.scheduler_job_runner  # noqa: F401 - the scheduler is what Airflow forks from
+from sqlalchemy.orm import configure_mappers
+
+from airflow_local_settings import preload
+
+preload()
+# Otherwise the first question to an SQL catalog maps Airflow's tables too, in half a second of every task.
+configure_mappers()
