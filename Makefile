@@ -18,7 +18,7 @@ test: .venv/.installed ## Run all tests (TESTS="tests/unit -k chunk" for some)
 check: .venv/.installed ## Check format, lint, SQL, types, boundaries and the fast tests
 	$(venv)/ruff format --check
 	$(venv)/ruff check
-	$(venv)/sqlfluff lint --nofail-on-warning sql
+	$(venv)/sqlfluff lint sql
 	$(venv)/mypy
 	$(venv)/lint-imports --no-logo
 	$(venv)/python -m pytest -q tests/unit tests/dags
