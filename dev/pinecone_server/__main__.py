@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +35,9 @@ def main() -> None:
     try:
         app = create_app(settings)
     except Refusal as refusal:
-        sys.exit(f"--faults: {refusal}")
+        sys.exit(f"Cannot start: {refusal}")
+    except sqlite3.DatabaseError as error:
+        sys.exit(f"Cannot read {arguments.home / 'pinecone.db'}: {error}. Delete it to begin without indexes, or choose another --home.")
     host, port = listener.getsockname()[:2]
     print("Pinecone-compatible server for development and tests only; it is not the Pinecone service.", flush=True)
     print(f"Listening on http://{host}:{port}, records in {arguments.home}", flush=True)

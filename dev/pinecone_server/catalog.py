@@ -1,4 +1,4 @@
-"""What exists beside the records: indexes, their namespaces, aliases and imports, in one file that is replaced as a whole."""
+"""What exists beside the records: indexes, their namespaces, aliases and imports."""
 
 import re
 import secrets
@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Lock
 
 import orjson
 
-from dev.files import write_privately
+from dev.pinecone_server.database import Database, Place
 from dev.pinecone_server.errors import not_found
 
 DEFAULT_NAMESPACE = "__default__"
@@ -21,9 +20,9 @@ UNFINISHED = ("Pending", "InProgress")
 
 @dataclass
 class NamespaceEntry:
-    """The file of a namespace's log, and the metadata schema it was created with."""
+    """The key of a namespace's records in the database, and the metadata schema it was created with."""
 
-    file: str
+    key: int
     schema: dict | None = None
 
 
@@ -55,7 +54,7 @@ class Import:
 
 @dataclass
 class Index:
-    """A serverless index of dense vectors. `host_id` names it in its host's address and its folder, and no two indexes ever share one."""
+    """A serverless index of dense vectors. `host_id` names it in its host's address, and no two indexes ever share one."""
 
     name: str
     host_id: str
@@ -93,15 +92,16 @@ class Indexes(dict[str, Index]):
         raise not_found(f"No index at this host: {host_id} was deleted or never existed. Describe the index to learn its host.")
 
 
+PARTS = {"namespaces": NamespaceEntry, "aliases": Alias, "imports": Import}
+
+
 class Catalog:
     """All indexes as of the last change: what readers hold never changes under them."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._lock = Lock()
-        self.indexes = Indexes()
-        if path.exists():
-            self.indexes.update((name, _restored(fields)) for name, fields in orjson.loads(path.read_bytes()).items())
+        self.indexes = _restored(database.catalog())
 
     @contextmanager
     def changing(self) -> Iterator[Indexes]:
@@ -109,7 +109,9 @@ class Catalog:
         with self._lock:
             draft = deepcopy(self.indexes)
             yield draft
-            write_privately(self._path, orjson.dumps({name: asdict(index) for name, index in draft.items()}).decode())
+            before, after = _entries(self.indexes), _entries(draft)
+            changed = {place: fields for place, fields in after.items() if before.get(place) != fields}
+            self._database.change_catalog(changed, before.keys() - after.keys())
             self.indexes = draft
 
 
@@ -118,9 +120,9 @@ def new_host_id(name: str) -> str:
     return f"{name}-{secrets.token_hex(4)}"
 
 
-def new_file() -> str:
-    """Return a file name for a namespace: names of namespaces may hold any ASCII character, also slashes."""
-    return f"{secrets.token_hex(8)}.log"
+def new_key() -> int:
+    """Return a key for a namespace that none before had, so that one made again never meets records of the deleted one."""
+    return secrets.randbits(63)
 
 
 def timestamp() -> str:
@@ -128,7 +130,21 @@ def timestamp() -> str:
     return re.sub(r"\+00:00$", "Z", datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
-def _restored(fields: dict) -> Index:
-    parts = {"namespaces": NamespaceEntry, "aliases": Alias, "imports": Import}
-    nested = {part: {name: kind(**value) for name, value in fields[part].items()} for part, kind in parts.items()}
-    return Index(**{**fields, **nested})
+def _entries(indexes: Indexes) -> dict[Place, str]:
+    entries: dict[Place, str] = {}
+    for index in indexes.values():
+        fields = asdict(index)
+        parts = {(index.host_id, kind, name): part for kind in PARTS for name, part in fields.pop(kind).items()}
+        entries |= {place: orjson.dumps(part).decode() for place, part in (((index.host_id, "index", index.name), fields), *parts.items())}
+    return entries
+
+
+def _restored(entries: list[tuple[Place, str]]) -> Indexes:
+    indexes: dict[str, Index] = {}
+    for (host_id, kind, name), text in entries:
+        fields = orjson.loads(text)
+        if kind == "index":
+            indexes[host_id] = Index(**fields)
+        else:
+            getattr(indexes[host_id], kind)[name] = PARTS[kind](**fields)
+    return Indexes({index.name: index for index in indexes.values()})

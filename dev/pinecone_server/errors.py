@@ -17,6 +17,7 @@ class Code(Enum):
     INTERNAL = (500, 13)
     UNIMPLEMENTED = (501, 12)
     UNAVAILABLE = (503, 14)
+    INSUFFICIENT_STORAGE = (507, 8)
 
     @property
     def status(self) -> int:

@@ -15,10 +15,9 @@ from fsspec import AbstractFileSystem
 from pyarrow import parquet
 
 from dev.pinecone_server import limits
-from dev.pinecone_server.catalog import UNFINISHED, Import, Index, NamespaceEntry, new_file, timestamp
-from dev.pinecone_server.changes import Change
+from dev.pinecone_server.catalog import UNFINISHED, Import, Index, NamespaceEntry, new_key, timestamp
 from dev.pinecone_server.errors import Refusal, invalid, not_found
-from dev.pinecone_server.log import Log
+from dev.pinecone_server.records import Change
 from dev.pinecone_server.store import Store, add_namespace
 
 ROWS_AT_ONCE = 1000
@@ -79,49 +78,46 @@ class Imports:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, index: Index, import_id: str) -> None:
-        logs: dict[str, Log] = {}
+        keys: dict[str, int] = {}
         try:
             # In the service minutes pass before an import begins, in which it can be cancelled.
             time.sleep(self._delay_s)
             self._advance(index, import_id, status="InProgress")
-            self._load(index, self.get(index, import_id), logs)
-            self._publish(index, import_id, logs)
+            self._load(index, self.get(index, import_id), keys)
+            self._publish(index, import_id, keys)
         except Cancelled:
-            self._forget(logs)
+            self._store.database.drop(keys.values())
         except Exception as error:
-            self._forget(logs)
-            # An index that was deleted meanwhile has nowhere to say it.
+            self._store.database.drop(keys.values())
+            # An index that was deleted meanwhile has nowhere to say it; on a full disk the import begins again with the next start.
             with suppress(Refusal):
                 self._record(index, import_id, status="Failed", finished_at=timestamp(), error=str(error) or type(error).__name__)
 
-    def _load(self, index: Index, task: Import, logs: dict[str, Log]) -> None:
+    def _load(self, index: Index, task: Import, keys: dict[str, int]) -> None:
         filesystem, files = _listed(task.uri)
         for namespace in {namespace for namespace, _ in files}:
             if namespace in index.namespaces:
                 raise ImportFailed(f"Namespace {namespace} already exists: an import fills namespaces that do not exist.")
-            logs[namespace] = Log(self._store.folder(index) / new_file(), index.dimension)
+            keys[namespace] = new_key()
         sizes = [filesystem.size(path) for _, path in files]
-        lsns = dict.fromkeys(logs, 0)
+        lsns = dict.fromkeys(keys, 0)
         imported = refused = 0
         for place, (namespace, path) in enumerate(files, 1):
             for change, bad in _changes(filesystem, path, index.dimension, task.on_error):
                 lsns[namespace] += 1
-                logs[namespace].append(lsns[namespace], change, sync=False)
+                self._store.database.write(keys[namespace], lsns[namespace], change)
                 imported, refused = imported + len(change.ids), refused + bad
             percent = round(100 * sum(sizes[:place]) / sum(sizes), 1)
             self._advance(index, task.id, percent_complete=percent, records_imported=imported, records_refused=refused)
-        for namespace, log in logs.items():
-            log.append(lsns[namespace] + 1, Change())
 
-    def _publish(self, index: Index, import_id: str, logs: dict[str, Log]) -> None:
+    def _publish(self, index: Index, import_id: str, keys: dict[str, int]) -> None:
         with self._store.catalog.changing() as draft:
             current = draft.at(index.host_id)
             task = current.imports[import_id]
             if task.status not in UNFINISHED:
                 raise Cancelled
-            for namespace, log in logs.items():
-                log.close()
-                add_namespace(current, namespace, NamespaceEntry(log.path.name), new=True)
+            for namespace, key in keys.items():
+                add_namespace(current, namespace, NamespaceEntry(key), new=True)
             task.status, task.finished_at, task.percent_complete = "Completed", timestamp(), 100.0
 
     def _advance(self, index: Index, import_id: str, **fields: object) -> None:
@@ -135,12 +131,6 @@ class Imports:
             if task.status in UNFINISHED:
                 for name, value in fields.items():
                     setattr(task, name, value)
-
-    @staticmethod
-    def _forget(logs: dict[str, Log]) -> None:
-        for log in logs.values():
-            log.close()
-            log.path.unlink(missing_ok=True)
 
 
 def _listed(uri: str) -> tuple[AbstractFileSystem, list[tuple[str, str]]]:

@@ -6,9 +6,9 @@ from contextlib import suppress
 import numpy as np
 import orjson
 
-from dev.pinecone_server.changes import Change
 from dev.pinecone_server.errors import Code, Refusal, invalid, unsupported
 from dev.pinecone_server.filters import Metadata
+from dev.pinecone_server.records import Change
 
 MOST_UPSERT_BYTES = 2 * 1024 * 1024
 MOST_BODY_BYTES = 16 * 1024 * 1024

@@ -129,9 +129,7 @@ def delete_alias(store: TheStore, index: TheIndex, name: str) -> Response:
 
 
 def _described(store: Store, index: Index, name: str, version: str) -> dict:
-    namespace = store.namespace(index, name)
-    count = store.read(index, name, len)[0]
-    size = namespace.bytes_on_disk if namespace else 0
+    count, size = store.read(index, name, lambda records: (len(records), records.bytes))[0]
     # 64-bit numbers are decimal strings since API 2026-07.
     number = str if version >= NEWEST_VERSION else int
     described: dict[str, object] = {"name": name, "record_count": number(count), "size_bytes": number(size)}

@@ -1,17 +1,32 @@
 """The records of one namespace in memory, and exact search over them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 
 from dev.pinecone_server import pages
-from dev.pinecone_server.changes import Change
 from dev.pinecone_server.filters import Metadata, Predicate
 
 SMALLEST_CAPACITY = 256
 # Rows compared at once by the euclidean metric, so that the differences stay in the processor's cache.
 ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Change:
+    """Records to put (`ids`, `vectors` of shape ids x dimension in float32, `metadata`), ids to remove, or everything to clear first."""
+
+    ids: list[str] = field(default_factory=list)
+    vectors: np.ndarray | None = None
+    metadata: list[Metadata] = field(default_factory=list)
+    clear: bool = False
+
+    def first(self, count: int) -> "Change":
+        """Return the change that puts only the first records of this one."""
+        return Change(self.ids[:count], None if self.vectors is None else self.vectors[:count], self.metadata[:count])
 
 
 class Match(NamedTuple):
@@ -35,13 +50,18 @@ class Records:
         """Return records that change independently of these. Metadata is shared: a change replaces it, and never edits it."""
         twin = Records(self.dimension)
         twin.ids, twin.metadata, twin._rows = self.ids.copy(), self.metadata.copy(), self._rows.copy()
-        twin._vectors, twin._norms = self._vectors.copy(), self._norms.copy()
+        twin._vectors, twin._norms, twin._texts = self._vectors.copy(), self._norms.copy(), self._texts.copy()
         return twin
 
     @property
     def bytes(self) -> int:
-        """Return the bytes that the vectors hold in memory."""
-        return self._vectors.nbytes
+        """Return the size of the records in bytes: vectors, ids and metadata as JSON."""
+        return self._vectors[: len(self)].nbytes + int(self._texts[: len(self)].sum())
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Return about how many bytes the records take in memory, with the room that is kept for more of them."""
+        return self._vectors.nbytes + int(self._texts[: len(self)].sum())
 
     def row(self, record_id: str) -> int | None:
         """Return the row of a record, or None if there is none of this id."""
@@ -70,6 +90,7 @@ class Records:
         self._rows: dict[str, int] = {}
         self._vectors = np.empty((0, self.dimension), dtype=np.float32)
         self._norms = np.empty(0)
+        self._texts = np.empty(0, dtype=np.int64)
         self._sorted: list[str] | None = None
 
     def _put(self, ids: list[str], vectors: np.ndarray, metadata: list[Metadata]) -> None:
@@ -85,6 +106,7 @@ class Records:
                 self.metadata[row] = fields
             rows.append(row)
         self._vectors[rows] = vectors
+        self._texts[rows] = [len(record_id) + len(orjson.dumps(fields)) for record_id, fields in zip(ids, metadata, strict=True)]
         self._norms[rows] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
 
     def _remove(self, ids: list[str]) -> None:
@@ -97,7 +119,7 @@ class Records:
             if row != last:
                 self.ids[row], self.metadata[row] = last_id, last_metadata
                 self._rows[last_id] = row
-                self._vectors[row], self._norms[row] = self._vectors[last], self._norms[last]
+                self._vectors[row], self._norms[row], self._texts[row] = self._vectors[last], self._norms[last], self._texts[last]
             self._sorted = None
 
     def _reserve(self, size: int) -> None:
@@ -105,8 +127,10 @@ class Records:
             return
         capacity = max(SMALLEST_CAPACITY, size, len(self._norms) * 3 // 2)
         vectors, norms = np.empty((capacity, self.dimension), dtype=np.float32), np.empty(capacity)
-        vectors[: len(self.ids)], norms[: len(self.ids)] = self._vectors[: len(self.ids)], self._norms[: len(self.ids)]
-        self._vectors, self._norms = vectors, norms
+        texts = np.empty(capacity, dtype=np.int64)
+        for fresh, held in ((vectors, self._vectors), (norms, self._norms), (texts, self._texts)):
+            fresh[: len(self.ids)] = held[: len(self.ids)]
+        self._vectors, self._norms, self._texts = vectors, norms, texts
 
     def page(self, prefix: str, after: str | None, limit: int) -> tuple[list[str], bool]:
         """Return up to `limit` ids with the prefix in sorted order behind `after`, and whether there are more."""
@@ -117,12 +141,6 @@ class Records:
     def matching(self, predicate: Predicate) -> Iterator[int]:
         """Yield the rows whose metadata the predicate accepts."""
         return (row for row, fields in enumerate(self.metadata) if predicate(fields))
-
-    def changes(self, size: int = 1000) -> Iterator[Change]:
-        """Yield changes of at most `size` records that lead to these records."""
-        for start in range(0, len(self.ids), size):
-            rows = slice(start, min(start + size, len(self.ids)))
-            yield Change(self.ids[rows], self._vectors[rows], self.metadata[rows])
 
     def search(self, query: np.ndarray, metric: str, top_k: int, predicate: Predicate | None = None) -> list[Match]:
         """Return the exact nearest records of a query vector, best first; records of one score are in the order of their ids."""

@@ -1,17 +1,15 @@
-"""The home folder: the catalog, a folder of logs for each index, and the namespaces that are open."""
+"""The home folder: the catalog, and the namespaces that are open."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from dev.pinecone_server.catalog import DEFAULT_NAMESPACE, Catalog, Index, NamespaceEntry, new_file
-from dev.pinecone_server.changes import Change
+from dev.pinecone_server.catalog import DEFAULT_NAMESPACE, Catalog, Index, NamespaceEntry, new_key
+from dev.pinecone_server.database import Database
 from dev.pinecone_server.errors import Code, Refusal, invalid, not_found
-from dev.pinecone_server.log import Log
 from dev.pinecone_server.namespace import Namespace, NamespaceGone
-from dev.pinecone_server.records import Records
+from dev.pinecone_server.records import Change, Records
 from dev.pinecone_server.versions import Visibility
 
 T = TypeVar("T")
@@ -21,20 +19,13 @@ class Store:
     """Finds, makes and deletes namespaces, and keeps about `memory_bytes` of records in memory."""
 
     def __init__(self, home: Path, visibility: Visibility, memory_bytes: int) -> None:
-        self._folders = home / "indexes"
-        self._folders.mkdir(parents=True, exist_ok=True)
+        self.database = Database(home)
         self.visibility = visibility
-        self.catalog = Catalog(home / "catalog.json")
+        self.catalog = Catalog(self.database)
         self._memory_bytes = memory_bytes
-        self._open: dict[str, Namespace] = {}
+        self._open: dict[int, Namespace] = {}
         self._lock = Lock()
         self._sweep()
-
-    def folder(self, index: Index) -> Path:
-        """Return the folder of an index's logs, which exists."""
-        folder = self._folders / index.host_id
-        folder.mkdir(exist_ok=True)
-        return folder
 
     def namespace(self, index: Index, name: str) -> Namespace | None:
         """Return a namespace of an index, or None if there is none of this name."""
@@ -42,9 +33,9 @@ class Store:
             entry = self.catalog.indexes.at(index.host_id).namespaces.get(name)
             if entry is None:
                 return None
-            if entry.file not in self._open:
-                self._open[entry.file] = Namespace(Log(self.folder(index) / entry.file, index.dimension), self.visibility)
-            found = self._open[entry.file]
+            if entry.key not in self._open:
+                self._open[entry.key] = Namespace(self.database, entry.key, index.dimension, self.visibility)
+            found = self._open[entry.key]
             crowd = self._over_budget(found)
         for namespace in crowd:
             namespace.unload()
@@ -91,7 +82,7 @@ class Store:
     def create_namespace(self, index: Index, name: str, schema: dict | None = None, *, new: bool = False) -> None:
         """Make a namespace where there is none. Raises Refusal if an alias has the name, or `new` is asked for and it exists."""
         with self.catalog.changing() as draft:
-            add_namespace(draft.at(index.host_id), name, NamespaceEntry(new_file(), schema), new=new)
+            add_namespace(draft.at(index.host_id), name, NamespaceEntry(new_key(), schema), new=new)
 
     def delete_namespace(self, index: Index, name: str) -> None:
         """Delete a namespace with its records. Raises Refusal if there is none, or an alias is or leads to it."""
@@ -105,7 +96,7 @@ class Store:
             if name not in current.namespaces:
                 raise not_found("Namespace not found")
             entry = current.namespaces.pop(name)
-        self._drop(index, [entry])
+        self._drop([entry])
 
     def delete_index(self, name: str) -> None:
         """Delete an index with all its records. Raises Refusal if there is none, or it is protected."""
@@ -114,20 +105,18 @@ class Store:
             if index.deletion_protection == "enabled":
                 raise Refusal(Code.FORBIDDEN, "Deletion protection is enabled for this index. Disable deletion protection before retrying.")
             del draft[name]
-        self._drop(index, list(index.namespaces.values()))
-        shutil.rmtree(self._folders / index.host_id, ignore_errors=True)
+        self._drop(list(index.namespaces.values()))
 
     def close(self) -> None:
-        """Close all logs."""
-        for namespace in list(self._open.values()):
-            namespace.unload()
+        """Close the database."""
+        self.database.close()
 
-    def _drop(self, index: Index, entries: list[NamespaceEntry]) -> None:
+    def _drop(self, entries: list[NamespaceEntry]) -> None:
         for entry in entries:
             with self._lock:
-                namespace = self._open.pop(entry.file, None)
+                namespace = self._open.pop(entry.key, None)
             if namespace is None:
-                (self._folders / index.host_id / entry.file).unlink(missing_ok=True)
+                self.database.drop([entry.key])
             else:
                 namespace.drop()
 
@@ -143,11 +132,8 @@ class Store:
 
     def _sweep(self) -> None:
         # What a killed server left of a deleted index or namespace, or of an import that never finished.
-        known = {entry.file for index in self.catalog.indexes.values() for entry in index.namespaces.values()}
-        for suffix in ("*/*.log", "*/*.rewrite"):
-            for path in self._folders.glob(suffix):
-                if path.name not in known:
-                    path.unlink()
+        known = {entry.key for index in self.catalog.indexes.values() for entry in index.namespaces.values()}
+        self.database.drop(self.database.positions().keys() - known)
 
 
 def add_namespace(index: Index, name: str, entry: NamespaceEntry, *, new: bool = False) -> None:

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from dev.pinecone_server import limits, pages
 from dev.pinecone_server.catalog import Index
-from dev.pinecone_server.changes import Change
 from dev.pinecone_server.errors import Code, Refusal, invalid, unsupported
 from dev.pinecone_server.filters import compile_filter
-from dev.pinecone_server.records import Records
+from dev.pinecone_server.records import Change, Records
 from dev.pinecone_server.requests import RawBody, TheIndex, TheStore, answer, parsed
 
 router = APIRouter(prefix="/svc/{host_id}")

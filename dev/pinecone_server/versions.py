@@ -3,8 +3,7 @@
 import time
 from collections import deque
 
-from dev.pinecone_server.changes import Change
-from dev.pinecone_server.records import Records
+from dev.pinecone_server.records import Change, Records
 
 
 class Visibility:

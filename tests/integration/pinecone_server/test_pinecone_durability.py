@@ -1,7 +1,9 @@
 """What was acknowledged is there after `kill -9`, at whatever moment it came."""
 
+import resource
 import signal
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -24,7 +26,7 @@ def post(index: Index, path: str, body: dict) -> bool:
         return False
 
 
-def test_acknowledged_writes_survive_kills_in_the_middle_of_writing(lasting: Server):
+def test_acknowledged_writes_survive_kills_in_the_middle_of_writing_and_no_batch_is_cut(lasting: Server):
     index = lasting.create_index(dimension=64)
     vectors = np.random.default_rng(1).normal(size=(40, 64)).round(3)
     acknowledged: set[str] = set()
@@ -54,6 +56,7 @@ def test_acknowledged_writes_survive_kills_in_the_middle_of_writing(lasting: Ser
 
     held = {item.id for page in index.list(namespace="ns") for item in page}
     assert acknowledged <= held
+    assert set(Counter(name.rsplit("-", 1)[0] for name in held).values()) == {40}
     names = sorted(acknowledged)[:100]
     fetched = index.fetch(ids=names, namespace="ns").vectors
     assert all(fetched[name].values == pytest.approx(vectors[int(name.rsplit("-", 1)[1])].tolist(), abs=1e-6) for name in names)
@@ -85,6 +88,29 @@ def test_log_sequence_numbers_go_on_after_a_kill(lasting: Server):
     second = lasting.index(index.host).upsert(vectors=[("b", [1.0, 0.0])], namespace="ns").response_info.lsn_committed
 
     assert (first, second) == (1, 2)
+
+
+def test_a_write_that_the_disk_does_not_take_is_refused_and_leaves_nothing(tmp_path: Path):
+    server = Server(tmp_path / "full")
+    index = server.create_index(dimension=64)
+    index.upsert(vectors=[("before", [1.0] * 64)], namespace="ns")
+    records = [{"id": f"too-much-{row}", "values": [1.0] * 64} for row in range(1000)]
+
+    # No file of the server may grow any more.
+    largest = max(path.stat().st_size for path in server.home.iterdir())
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + 100_000, resource.RLIM_INFINITY))
+    with server.http() as http:
+        refused = http.post(f"{index.host}/vectors/upsert", json={"vectors": records, "namespace": "ns"})
+    seen = [item.id for page in index.list(namespace="ns") for item in page]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    index.upsert(vectors=[("after", [1.0] * 64)], namespace="ns")
+    server.restart(signal.SIGKILL)
+    held = [item.id for page in server.index(index.host).list(namespace="ns") for item in page]
+    server.end()
+
+    assert refused.status_code in (500, 507)
+    assert "nothing was written" in refused.json()["message"]
+    assert (seen, held) == (["before"], ["after", "before"])
 
 
 def test_an_alias_survives_a_kill(lasting: Server):

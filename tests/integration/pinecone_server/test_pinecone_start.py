@@ -38,6 +38,14 @@ def test_a_home_in_use_ends_it_with_a_message(lasting: Server):
     assert "Another server uses" in error
 
 
+def test_a_damaged_database_ends_it_with_a_message(tmp_path: Path):
+    (tmp_path / "pinecone.db").write_bytes(b"no database " * 1000)
+    code, error = refused("--port", "0", "--home", str(tmp_path), PINECONE_API_KEY=API_KEY)
+
+    assert code == 1
+    assert f"Cannot read {tmp_path / 'pinecone.db'}: file is not a database" in error
+
+
 def test_without_a_key_it_does_not_start(tmp_path: Path):
     code, error = refused("--port", "0", "--home", str(tmp_path), PINECONE_API_KEY="")
 

@@ -5,8 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from dev.pinecone_server.changes import Change
-from dev.pinecone_server.records import Records
+from dev.pinecone_server.records import Change, Records
 from dev.pinecone_server.versions import Versions
 
 
