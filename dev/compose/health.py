@@ -1,4 +1,7 @@
-"""`python health.py PART`: exit 0 if Airflow's API server calls that part healthy. Half a second of work; `airflow jobs check` takes five."""
+"""`python health.py PART`: exit 0 if Airflow's API server calls that part healthy.
+
+A tenth of a second of work, every few seconds; `airflow jobs check` loads all of Airflow for the same answer.
+"""
 
 import json
 import sys
