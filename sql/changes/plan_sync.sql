@@ -1,6 +1,7 @@
 -- Plan what turns the records of one state of the ledger into those of another: chunks to write, with their rows' files, and to remove.
 -- A chunk in both states is written again where several rows of it exist (its batch was rejected or rolled back in between), and where
 -- a sync that was never recorded may have touched its document. A chunk without a row is planned without a file.
+-- Large tables stand on the left of joins; with join_distribution_type BROADCAST the planner keeps to that, and holds only the difference.
 -- Grain:   one row per chunk_id and sync.
 -- Binds:   1. profile, 2. whether there is a state before, 3. profile, 4. ids of unrecorded syncs with commas,
 --          5. profile, 6. whether there is a state before, 7. profile, 8. lowest chunk_id, 9. chunk_id to stop before,
