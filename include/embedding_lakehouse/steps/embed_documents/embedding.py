@@ -106,7 +106,8 @@ def _staged_vectors(lake: Lake, staged: list[str], texts: set[str]) -> Known:
 
 
 def _vectors(table: Any, files: list[str], texts: list[str]) -> Iterator[tuple[str, str, np.ndarray, int]]:
-    wanted = ds.field("text_hash").isin(texts)
+    # Typed, since no texts at all are of no type, which cannot be compared.
+    wanted = ds.field("text_hash").isin(pa.array(texts, pa.string()))
     for part in read_parts(table, files, ["text_hash", "batch_id", "embedding", "token_count"], wanted):
         values = part["embedding"].flatten().to_numpy(zero_copy_only=False).reshape(part.num_rows, -1) if part.num_rows else []
         yield from zip(part["text_hash"].to_pylist(), part["batch_id"].to_pylist(), values, part["token_count"].to_pylist(), strict=True)
