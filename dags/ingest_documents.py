@@ -3,6 +3,8 @@
 List and compare with the registry of files (Trino) -> read and parse each shard of changed files (mapped) -> compare with the documents
 (Trino) -> merge (Trino). Where no file changed, everything after the listing is skipped; the asset changes only if a document did. What
 cannot be read is in docs_db.rejected_documents with its reason, and keeps its last good version.
+
+A document's id is its file's path in the source; each row of a CSV or JSON Lines file is a document under its own id.
 """
 
 import os

@@ -1,7 +1,7 @@
 -- Compare what was read with the documents that exist: new, changed and removed ones, and rows whose id is used elsewhere.
 -- An id belongs to the file that holds it already, as long as that file still has it; among new ones to the first by path and line.
--- Grain:   one row per document that changes, and one per row that may not use its id.
--- Binds:   1. ingest_id, 2. ingest_id, 3. source, 4. ingest_id, 5. comparison_id.
+-- Grain:   one row per document of the bucket that changes, and one per row that may not use its id.
+-- Binds:   1. ingest_id, 2. ingest_id, 3. buckets, 4. bucket, 5. source, 6. buckets, 7. bucket, 8. ingest_id, 9. comparison_id.
 -- Used by: steps/ingest_documents/comparing.py
 
 insert into docs_db.ingest_changes (ingest_id, comparison_id, doc_id, slice, path, line, change, other_place)
@@ -53,7 +53,7 @@ claims as (
         staged.version
     from staged
     left join broken_files on staged.path = broken_files.path
-    where broken_files.path is null
+    where broken_files.path is null and mod(crc32(to_utf8(staged.doc_id)), ?) = ?
 
 ),
 
@@ -81,6 +81,7 @@ existing as (
     from docs_db.source_documents as documents
     left join files on documents.source_uri = concat(?, '/', files.path)
     left join broken_files on files.path = broken_files.path
+    where mod(crc32(to_utf8(documents.doc_id)), ?) = ?
 
 ),
 

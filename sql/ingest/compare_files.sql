@@ -1,7 +1,7 @@
 -- The listed files that must be read, and the known ones that vanished.
 -- A file waits where another one holds an id that it has: it is read again as soon as any other file changes.
--- Grain:   one row per file that is not unchanged: new, changed, again (rejected before), waiting or vanished.
--- Binds:   1. ingest_id, 2. source, 3. reader, 4. reader, 5. limits, 6. reader.
+-- Grain:   one row per file of the bucket that is not unchanged: new, changed, again (rejected before), waiting or vanished.
+-- Binds:   1. ingest_id, 2. buckets, 3. bucket, 4. source, 5. buckets, 6. bucket, 7. reader, 8. reader, 9. limits, 10. reader.
 -- Used by: steps/ingest_documents/listing.py
 
 with
@@ -19,7 +19,7 @@ stated as (
         cast(null as varchar) as known_reader,
         cast(null as bigint) as document_count
     from docs_db.listed_files
-    where ingest_id = ?
+    where ingest_id = ? and mod(crc32(to_utf8(path)), ?) = ?
 
     union all
 
@@ -34,7 +34,7 @@ stated as (
         reader as known_reader,
         document_count
     from docs_db.source_files
-    where source = ?
+    where source = ? and mod(crc32(to_utf8(path)), ?) = ?
 
 ),
 

@@ -1,8 +1,8 @@
 -- Register the files of an ingestion as read, each with what it was read with, and forget the vanished ones.
 -- Run last: until then a file counts as not read, and a run that was killed reads it again.
--- Grain:   one row per file of the ingestion.
--- Binds:   1. source, 2. ingest_id, 3. reader, 4. reader, 5. limits, 6. reader, 7. reader, 8. source, 9. when, 10. ingest_id, 11. source,
---          12. when, 13. ingest_id.
+-- Grain:   one row per file of the bucket.
+-- Binds:   1. source, 2. ingest_id, 3. buckets, 4. bucket, 5. reader, 6. reader, 7. limits, 8. reader, 9. reader, 10. source, 11. when,
+--          12. ingest_id, 13. source, 14. when, 15. ingest_id.
 -- Used by: steps/ingest_documents/merging.py
 
 merge into docs_db.source_files as known
@@ -20,7 +20,7 @@ using (
             etag,
             change = 'vanished' as is_vanished
         from docs_db.ingest_files
-        where ingest_id = ?
+        where ingest_id = ? and mod(crc32(to_utf8(path)), ?) = ?
 
     ),
 

@@ -1,6 +1,6 @@
 -- Bring rejected_documents up to date for the files of an ingestion: what is rejected now, and no longer what is good or gone.
--- Grain:   one row per rejected document and file.
--- Binds:   1. source, 2. ingest_id, 3. ingest_id, 4. ingest_id, 5. comparison_id, 6. when, 7. when, 8. when.
+-- Grain:   one row per rejected document and file of the bucket.
+-- Binds:   1. source, 2. ingest_id, 3. buckets, 4. bucket, 5. ingest_id, 6. ingest_id, 7. comparison_id, 8. when, 9. when, 10. when.
 -- Used by: steps/ingest_documents/merging.py
 
 merge into docs_db.rejected_documents as known
@@ -14,7 +14,7 @@ using (
             path,
             concat(?, '/', path) as source_uri
         from docs_db.ingest_files
-        where ingest_id = ?
+        where ingest_id = ? and mod(crc32(to_utf8(path)), ?) = ?
 
     ),
 

@@ -2,7 +2,7 @@
 
 import random
 
-from embedding_lakehouse.core.sharding import BYTES_PER_FILE, MOST_SHARDS, SHARD_BYTES, file_shards, spread
+from embedding_lakehouse.core.sharding import BUCKET_ROWS, BYTES_PER_FILE, MOST_SHARDS, SHARD_BYTES, buckets, file_shards, spread
 
 
 def test_few_small_files_are_one_shard() -> None:
@@ -29,6 +29,10 @@ def test_uneven_files_make_even_shards() -> None:
     for _ in range(3):
         spread([int(chance.paretovariate(1.2) * 1_000) for _ in range(2_000)], loads)
     assert max(loads) < 1.05 * min(loads)
+
+
+def test_buckets_bound_the_rows_of_a_comparison() -> None:
+    assert [buckets(rows) for rows in (0, 1, BUCKET_ROWS, BUCKET_ROWS + 1, 16 * BUCKET_ROWS)] == [1, 1, 1, 2, 16]
 
 
 def test_nothing_to_spread_is_nothing() -> None:

@@ -54,7 +54,7 @@ def interrupted(lake: Lake) -> list[str]:
 
 
 def end_abandoned(lake: Lake, now: datetime) -> None:
-    """End the ingestions that were killed before they merged anything, a day after they began."""
+    """End the ingestions that were killed, a day after they began; one that was merging first has to be announced."""
     for row in journal(lake).rows():
-        if row["state"] == LISTED and row["started_at"] < now - ABANDONED_AFTER:
-            end(lake, row["ingest_id"], STOPPED, message="it was killed before it merged anything")
+        if row["finished_at"] is None and row["state"] != MERGING and row["started_at"] < now - ABANDONED_AFTER:
+            end(lake, row["ingest_id"], STOPPED, message=row["message"] or "it was killed before it merged anything")

@@ -1,8 +1,11 @@
 """Documents from CSV and JSON Lines: one per row.
 
 A row's id is what its id column says, as given. A row without an id is `<path>#<line>`, so inserting rows above it makes it another
-document: give rows ids. The text column is the document, the title column its title, `media_type` its media type where given; every
-other field becomes its metadata.
+document: give rows ids. An id that several rows use, in one file or in several, belongs to the file that has it already, otherwise to
+the first by path and line; the others are rejected, and take their turn when the id is given up.
+
+The text column is the document, the title column its title, `media_type` its media type where given; every other field becomes its
+metadata.
 """
 
 import csv

@@ -14,6 +14,7 @@ from embedding_lakehouse.core.batches import new_batch_id
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.ingest_tables import STAGED_DOCUMENTS
 from embedding_lakehouse.core.listing import check_deletes
+from embedding_lakehouse.core.sharding import buckets
 from embedding_lakehouse.errors import ApprovalRequired
 
 # Texts that one MERGE holds in memory at most, and slices, beside a single larger document.
@@ -35,7 +36,10 @@ def compare_documents(shards: list[dict[str, Any]], params: dict[str, Any], lake
     slices = sorted((piece for shard in shards for piece in shard["slices"]), key=lambda piece: piece["slice"])
     append_once(lake.table(STAGED_DOCUMENTS), [piece["part"] for piece in slices], {"batch_id": ingest_id})
     comparison_id = new_batch_id(datetime.now(UTC))
-    lake.sql.execute("ingest/compare_documents", (ingest_id, ingest_id, source.uri, ingest_id, comparison_id))
+    count = buckets(sum(piece["rows"] for piece in slices))
+    for bucket in range(count):
+        binds = (ingest_id, ingest_id, count, bucket, source.uri, count, bucket, ingest_id, comparison_id)
+        lake.sql.execute("ingest/compare_documents", binds)
     new, changed, removed, rejected = lake.sql.row("ingest/count_changes", (ingest_id, ingest_id, comparison_id))
     counts = {"new_documents": new, "changed_documents": changed, "removed_documents": removed, "rejected_documents": rejected}
     try:

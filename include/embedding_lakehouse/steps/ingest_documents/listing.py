@@ -15,11 +15,12 @@ from embedding_lakehouse.clients.ingest_runs import LISTED, QUIET, STOPPED
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.clients.sources import Source, Tally, source_of
+from embedding_lakehouse.clients.sql import SqlEngine
 from embedding_lakehouse.core.batches import new_batch_id
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.ingest_tables import INGEST_FILES, LISTED_FILES
 from embedding_lakehouse.core.listing import ListedFile, check_deletes, check_overlap
-from embedding_lakehouse.core.sharding import file_shards, spread
+from embedding_lakehouse.core.sharding import buckets, file_shards, spread
 from embedding_lakehouse.errors import ApprovalRequired
 
 # Files that are held in memory at once.
@@ -57,15 +58,17 @@ def list_files(params: dict[str, Any], run_id: str, lake: Lake | None = None) ->
     source = source_of(settings)
     started_at = datetime.now(UTC)
     ingest_runs.end_abandoned(lake, started_at)
-    known = {uri: documents for uri, documents, _ in lake.sql.rows("ingest/count_sources")}
+    known = {uri: (documents, files) for uri, documents, files in lake.sql.rows("ingest/count_sources")}
+    known_documents, known_files = known.get(source.uri, (0, 0))
     check_overlap(source.uri, list(known))
     ingest_id = new_batch_id(started_at)
     listing = _stage_listing(lake, source, ingest_id)
-    plan = _plan(lake, ingest_id, _differing(lake, source, settings, ingest_id, listing["is_complete"]))
+    compared = _compared(lake.sql, source.uri, settings, ingest_id, buckets(max(known_files, listing["listed_files"])))
+    plan = _plan(lake, ingest_id, _differing(compared, listing["is_complete"]))
     row = {"run_id": run_id, "source": source.uri, "started_at": started_at, **listing, **plan.counts}
     row["unchanged_files"] = row["listed_files"] - row["read_files"]
     log.info("%s: %s", source.uri, ", ".join(f"{count:,} {name}" for name, count in row.items() if name.endswith("_files")))
-    return _decide(lake, settings, ingest_id, row, plan, known.get(source.uri, 0))
+    return _decide(lake, settings, ingest_id, row, plan, known_documents)
 
 
 def _decide(lake: Lake, settings: IngestSettings, ingest_id: str, row: dict[str, Any], plan: Plan, documents: int) -> list[dict[str, Any]]:
@@ -94,17 +97,23 @@ def _stage_listing(lake: Lake, source: Source, ingest_id: str) -> dict[str, Any]
     return {"listed_files": count, "ignored_files": tally.ignored, "is_complete": tally.is_complete}
 
 
-def _differing(lake: Lake, source: Source, settings: IngestSettings, ingest_id: str, is_complete: bool) -> Iterator[ComparedFile]:
-    """The files to read and the vanished ones; those that wait for another file's id come last, and only if any other changed."""
+def _compared(sql: SqlEngine, uri: str, settings: IngestSettings, ingest_id: str, count: int) -> Iterator[ComparedFile]:
+    """What differs between listing and registry, one bucket of paths after the other."""
     reader, limits = settings.reader, settings.limits
+    for bucket in range(count):
+        binds = (ingest_id, count, bucket, uri, count, bucket, reader, reader, limits, reader)
+        for path, size_bytes, modified_at, etag, problem, change, document_count in sql.stream("ingest/compare_files", binds):
+            yield ComparedFile(path, size_bytes or 0, modified_at, etag, problem, change, document_count)
+
+
+def _differing(compared: Iterable[ComparedFile], is_complete: bool) -> Iterator[ComparedFile]:
+    """The files to read and the vanished ones; those that wait for another file's id come last, and only if any other changed."""
     waiting: list[ComparedFile] = []
     is_quiet = True
-    for row in lake.sql.stream("ingest/compare_files", (ingest_id, source.uri, reader, reader, limits, reader)):
-        path, size_bytes, modified_at, etag, problem, change, document_count = row
-        file = ComparedFile(path, size_bytes or 0, modified_at, etag, problem, change, document_count)
-        if change == "waiting":
+    for file in compared:
+        if file.change == "waiting":
             waiting.append(file)
-        elif change != "vanished" or is_complete:
+        elif file.change != "vanished" or is_complete:
             is_quiet = False
             yield file
     if not is_quiet:

@@ -8,11 +8,12 @@ from typing import Any
 from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from embedding_lakehouse.clients import ingest_runs
-from embedding_lakehouse.clients.ingest_runs import FINISHED, MERGING, STOPPED
+from embedding_lakehouse.clients.ingest_runs import FINISHED, LISTED, MERGING, STOPPED
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sources import source_of
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.ingest_tables import REJECTED_DOCUMENTS
+from embedding_lakehouse.core.sharding import buckets
 from embedding_lakehouse.errors import ConflictError, NothingToDo
 
 MERGE_TRIES = 6
@@ -33,15 +34,11 @@ def merge_documents(comparison: dict[str, Any], params: dict[str, Any], lake: La
     others = [other for other in ingest_runs.interrupted(lake) if other != ingest_id]
     changed_count = counts["new_documents"] + counts["changed_documents"] + counts["removed_documents"]
     # From here on a killed run has left changes behind: the next one announces them.
-    ingest_runs.record(lake, ingest_id, state=MERGING if changed_count else ingest_runs.LISTED, **counts)
+    row = ingest_runs.record(lake, ingest_id, state=MERGING if changed_count else LISTED, **counts)
     now = datetime.now(UTC)
     if changed_count:
         _merge_changes(lake, comparison, uri, now)
-    if counts["rejected_documents"] or lake.table(REJECTED_DOCUMENTS).scan().count():
-        _execute(lake, "ingest/merge_rejections", (uri, ingest_id, ingest_id, ingest_id, comparison["comparison_id"], now, now, now))
-    reader, limits = settings.reader, settings.limits
-    binds = (uri, ingest_id, reader, reader, limits, reader, reader, uri, now, ingest_id, uri, now, ingest_id)
-    _execute(lake, "ingest/merge_files", binds)
+    _merge_bookkeeping(lake, comparison, settings, row, now)
     for other in others:
         ingest_runs.record(
             lake, other, state=STOPPED, message=f"it was killed while it merged; ingestion {ingest_id} announced its changes"
@@ -57,6 +54,21 @@ def _merge_changes(lake: Lake, comparison: dict[str, Any], uri: str, now: dateti
     for number, (first, last) in enumerate(comparison["ranges"], start=1):
         _execute(lake, "ingest/merge_documents", (uri, now, ingest_id, first, last, ingest_id, comparison_id, first, last))
         log.info("merged %d of %d ranges", number, len(comparison["ranges"]))
+
+
+def _merge_bookkeeping(lake: Lake, comparison: dict[str, Any], settings: IngestSettings, row: dict[str, Any], now: datetime) -> None:
+    """The rejections, then the registry, a bucket of files after the other."""
+    ingest_id, uri, reader, limits = row["ingest_id"], row["source"], settings.reader, settings.limits
+    files = row["read_files"] + row["vanished_files"]
+    if row["rejected_documents"] or lake.table(REJECTED_DOCUMENTS).scan().count():
+        count = buckets(files + row["rejected_documents"])
+        for bucket in range(count):
+            binds = (uri, ingest_id, count, bucket, ingest_id, ingest_id, comparison["comparison_id"], now, now, now)
+            _execute(lake, "ingest/merge_rejections", binds)
+    count = buckets(files)
+    for bucket in range(count):
+        readers = (reader, reader, limits, reader, reader)
+        _execute(lake, "ingest/merge_files", (uri, ingest_id, count, bucket, *readers, uri, now, ingest_id, uri, now, ingest_id))
 
 
 @retry(

@@ -91,5 +91,5 @@ class Stage:
         schema = pa.schema([field.remove_metadata() for field in self.table.schema().as_arrow()])
         rows = [row | {"ingest_id": self.ingest_id, "slice": number} for row in self._rows]
         part = write_part(self.table, self.folder, pa.Table.from_pylist(rows, schema=schema))
-        self.slices.append({"slice": number, "part": part, "characters": self._characters})
+        self.slices.append({"slice": number, "part": part, "rows": len(rows), "characters": self._characters})
         self._rows, self._characters = [], 0
