@@ -201,10 +201,15 @@ def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) ->
     raise ConflictError(f"could not add files to {'.'.join(table.name())}: the table changes too often; run the task again")
 
 
-def rebase_branch(table: IcebergTable, branch: str) -> int:
-    """Put the branch's own files on a new snapshot from main's head; its id. No file is rewritten; the audit must be run again."""
+def rebase_branch(table: IcebergTable, branch: str) -> int | None:
+    """Put the branch's own files on a new snapshot from main's head; its id, or None for a branch that was published or dropped meanwhile.
+
+    No file is rewritten; the audit must be run again.
+    """
     for _ in range(COMMIT_TRIES):
         table.refresh()
+        if branch not in table.refs():
+            return None
         properties, files = _own_files(table, branch)
         try:
             return _put_branch(table, branch, files, properties)
@@ -263,9 +268,11 @@ def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int |
 def publish_branch(table: IcebergTable, branch: str) -> int:
     """Move main to the branch's snapshot and remove the branch, in one commit; the snapshot id that is now main.
 
-    Raises StaleBranch where main is not an ancestor of the branch, also when it moved in this very moment.
+    Raises StaleBranch where main is not an ancestor of the branch, also when it moved, or the branch went, in this very moment.
     """
     table.refresh()
+    if branch not in table.refs():
+        raise StaleBranch(f"the branch {branch} of {'.'.join(table.name())} is gone")
     main, own = head_snapshot(table).snapshot_id, head_snapshot(table, branch).snapshot_id
     if main not in {snapshot.snapshot_id for snapshot in ancestors(table, own)}:
         raise StaleBranch(f"the branch {branch} of {'.'.join(table.name())} does not descend from main's head {main}")

@@ -117,8 +117,8 @@ def _publish(lake: Lake, row: BatchRow, declared: Table) -> int:
         try:
             return publish_branch(table, branch)
         except StaleBranch:
-            rebase_branch(table, branch)
-            audit_again(lake, row)
+            if rebase_branch(table, branch):
+                audit_again(lake, row)
     raise ConflictError(f"{declared.name} changes faster than batch {row['batch_id']} can be audited: run the task again")
 
 
