@@ -1,5 +1,6 @@
 """The first run over a whole corpus: what is spent around the embedder."""
 
+from benchmarks.groups.comparing import parts
 from benchmarks.lake import NAME
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Section, Table
@@ -38,5 +39,4 @@ def _beside(cold: dict[str, Cost]) -> str:
 
 
 def _row(name: str, size: str, cost: Cost) -> list[str]:
-    parts = ", ".join(f"{phase} {short(seconds)}" for phase, seconds in cost.phases.items())
-    return [name, size, short(cost.wall), short(cost.embedder_wall), short(cost.cpu), f"{cost.texts_embedded:,}", parts]
+    return [name, size, short(cost.wall), short(cost.embedder_wall), short(cost.cpu), f"{cost.texts_embedded:,}", parts(cost)]

@@ -1,11 +1,11 @@
 """The most memory that any task holds, and how it grows with the corpus."""
 
+from benchmarks.groups.comparing import AGAINST
 from benchmarks.lake import NAME
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Section, Table
 from benchmarks.workbench import Site, Workbench
 
-AGAINST = "cocoindex"
 GIGABYTE = 1e9
 NOTES = [
     "The peak of a task counts all that its process holds, what it shares with the process that it was forked from included. Trino is "
