@@ -15,9 +15,10 @@ import pytest
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.pinecone import IndexService, Record
+from embedding_lakehouse.clients.pinecone import IndexService, Record, VectorIndex
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.steps.set_up_index import create_index
 from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_records
 from embedding_lakehouse.steps.sync_index.planning import plan_sync
@@ -49,7 +50,7 @@ def profile(request: pytest.FixtureRequest, profiles: Path) -> Profile:
     return settings.profile(name)
 
 
-def declaration(name: str, dimensions: int = 8, index_name: str = "", metric: str = "cosine") -> str:
+def declaration(name: str, dimensions: int = 8) -> str:
     """A profile of the bundled model."""
     return f"""
         [profiles."{name}"]
@@ -57,7 +58,7 @@ def declaration(name: str, dimensions: int = 8, index_name: str = "", metric: st
         model_name = "l2_supercat"
         model_version = "{name}-v1"
         dimensions = {dimensions}
-        index = {{ name = "{index_name or name}", metric = "{metric}" }}
+        index = {{ name = "{name}" }}
     """
 
 
@@ -93,12 +94,20 @@ class Following:
         return sum(shard["upserts"] for shard in shards), sum(shard["deletes"] for shard in shards)
 
     @property
+    def shape(self) -> IndexShape:
+        return IndexShape.of_profile(self.profile)
+
+    @property
+    def index(self) -> VectorIndex:
+        return self.service.open(self.shape)
+
+    @property
     def namespace(self) -> str:
         return Releases(self.lake).live(self.profile.name)["namespace"]
 
     def records(self) -> dict[str, Record]:
         """Everything that the index holds."""
-        index = self.service.open(self.profile)
+        index = self.index
         ids = [item.id for page in index._sdk.list(namespace=self.namespace) for item in page.vectors]
         return index.fetch(self.namespace, ids)
 

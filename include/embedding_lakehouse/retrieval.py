@@ -9,6 +9,7 @@ from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.pinecone import IndexService, Record, service_from_connection
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.errors import InputError
 
 # The service answers at most 1,000 matches where it sends their metadata along.
@@ -52,7 +53,7 @@ def search(
     lake = lake or connect()
     release = Releases(lake).live(profile.name)
     vectors, _ = load_model(profile).embed([profile.model_text(question)])
-    index = (service or service_from_connection()).open(profile)
+    index = (service or service_from_connection()).open(IndexShape.of_release(release))
     found = index.search(release["namespace"], vectors[0], top_k, condition)
     return _with_texts(lake, profile, [_match(record) for record in found])
 

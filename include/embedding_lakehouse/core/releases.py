@@ -14,6 +14,25 @@ ReleaseRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class IndexShape:
+    """An index by its name, with the shape that it must have."""
+
+    name: str
+    dimension: int
+    metric: str
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> "IndexShape":
+        """The index that the profile declares."""
+        return cls(profile.index.name, profile.dimensions, profile.index.metric)
+
+    @classmethod
+    def of_release(cls, row: ReleaseRow) -> "IndexShape":
+        """The index that holds the release, whatever the profile declares by now."""
+        return cls(row["index_name"], row["dimension"], row["metric"])
+
+
+@dataclass(frozen=True, slots=True)
 class Sync:
     """A planned sync: which states of the lake it leads between, and where. It travels between tasks as a dict.
 
@@ -23,6 +42,9 @@ class Sync:
     sync_id: str
     profile: str
     release_id: str
+    index_name: str
+    dimension: int
+    metric: str
     namespace: str
     versions_before: int | None
     versions_after: int
@@ -33,6 +55,11 @@ class Sync:
     dag_id: str
     run_id: str
     started_at: str
+
+    @property
+    def index(self) -> IndexShape:
+        """The index that the sync writes to."""
+        return IndexShape(self.index_name, self.dimension, self.metric)
 
     def as_keys(self) -> dict[str, Any]:
         """The sync as XCom carries it."""

@@ -4,6 +4,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.releases import IndexShape
 
 
 def create_indexes(created_by: str = "", lake: Lake | None = None, service: IndexService | None = None) -> list[str]:
@@ -19,7 +20,7 @@ def create_index(profile_name: str, created_by: str = "", lake: Lake | None = No
     """
     profile = settings.profile(profile_name)
     created = []
-    if (service or service_from_connection()).create(profile):
+    if (service or service_from_connection()).create(IndexShape.of_profile(profile)):
         created.append(f"index {profile.index.name}")
     if Releases(lake or connect()).begin(profile, created_by or "set_up_lakehouse"):
         created.append(f"release of {profile.name}")

@@ -2,20 +2,22 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
 
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients.pinecone import IndexBusy, IndexService, VectorIndex
 from embedding_lakehouse.clients.releases import Releases
-from embedding_lakehouse.core.profiles import Profile, parse_profiles
 from embedding_lakehouse.core.records import encode_record, pack
 from embedding_lakehouse.errors import ConfigurationError
 from embedding_lakehouse.steps.set_up_index import create_index
-from tests.index_fixtures import API_KEY, Following, declaration
+from tests.index_fixtures import API_KEY, Following
+from tests.lake_builder import LakeBuilder
 
 
 class Recorder(ThreadingHTTPServer):
@@ -86,26 +88,33 @@ def test_an_answer_that_counts_too_few_records_is_not_taken(recorder: Recorder):
 @pytest.mark.parametrize("recorder", [(200, b'{"upsertedCount": 2}', {})], indirect=True)
 def test_the_body_arrives_byte_for_byte(recorder: Recorder):
     bodies = bodies_of(2)
-    VectorIndex(recorder.address, API_KEY).upsert(bodies)
+    VectorIndex(recorder.address, API_KEY, patience=5).upsert(bodies)
     assert recorder.bodies == [body.content for body in bodies]
     assert orjson.loads(recorder.bodies[0])["namespace"] == "a-namespace"
 
 
-@pytest.mark.parametrize("setting", [{"dimensions": 16}, {"metric": "dotproduct"}], ids=["dimension", "metric"])
-def test_an_index_of_another_shape_is_refused(following: Following, setting: dict):
-    other = declared(following.profile.index.name, **setting)
-    with pytest.raises(ConfigurationError, match=next(iter(setting)).removesuffix("s")):
-        following.service.open(other)
-    with pytest.raises(ConfigurationError, match=next(iter(setting)).removesuffix("s")):
-        following.service.create(other)
+@pytest.mark.parametrize("change", [{"dimension": 16}, {"metric": "dotproduct"}], ids=["dimension", "metric"])
+@pytest.mark.parametrize("use", ["open", "create"])
+def test_an_index_of_another_shape_is_refused_with_both_values(following: Following, use: str, change: dict):
+    (setting, wanted), found = *change.items(), getattr(following.shape, *change)
+    with pytest.raises(ConfigurationError, match=f"{setting} {found}, the profile needs {wanted}"):
+        getattr(following.service, use)(replace(following.shape, **change))
 
 
 def test_a_missing_index_is_not_created_by_the_way(following: Following):
-    other = declared("never-created")
-    with pytest.raises(ConfigurationError, match="set_up_lakehouse"):
-        following.service.open(other)
-    with pytest.raises(ConfigurationError, match="set_up_lakehouse"):
-        following.service.open(other)
+    missing = replace(following.shape, name="never-created")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="set_up_lakehouse"):
+            following.service.open(missing)
+
+
+def test_a_live_release_stays_in_its_index_when_the_profile_names_another(following: Following, profiles: Path, builder: LakeBuilder):
+    builder.publish({"a.md": ["a one"]})
+    held = following.index
+    profiles.write_text(profiles.read_text().replace("index = { name =", 'index = { metric = "dotproduct", name ='))
+    settings.profiles.cache_clear()
+    following.sync()
+    assert held.fetch(following.namespace, list(builder.current())).keys() == builder.current().keys()
 
 
 def test_creating_an_index_twice_creates_it_once(following: Following):
@@ -115,13 +124,21 @@ def test_creating_an_index_twice_creates_it_once(following: Following):
 
 def test_a_filter_that_the_index_refuses_is_a_mistake_of_the_caller(following: Following):
     with pytest.raises(ConfigurationError, match="refuses the request"):
-        following.service.open(following.profile).search(following.namespace, np.ones(8, np.float32), 3, {"doc_id": {"$near": 1}})
+        following.index.search(following.namespace, np.ones(8, np.float32), 3, {"doc_id": {"$near": 1}})
 
 
 def test_a_wrong_api_key_names_the_connection_when_creating(following: Following):
     with pytest.raises(ConfigurationError, match="pinecone_default"):
-        IndexService("wrong", following.service.host).create(following.profile)
+        IndexService("wrong", following.service.host).create(following.shape)
 
 
-def declared(index_name: str, **settings: Any) -> Profile:
-    return parse_profiles(declaration("other", index_name=index_name, **settings), "a test")["other"]
+def test_an_index_without_a_control_plane_is_taken_at_its_host(following: Following):
+    fixed = IndexService(API_KEY, "http://127.0.0.1:9", index_host=following.index._sdk.host)
+    assert fixed.create(following.shape) is False
+    assert fixed.open(following.shape).dimension() == following.profile.dimensions
+
+
+def test_an_index_without_a_control_plane_of_another_dimension_is_refused(following: Following):
+    fixed = IndexService(API_KEY, index_host=following.index._sdk.host)
+    with pytest.raises(ConfigurationError, match="has dimension 8, the profile needs 16"):
+        fixed.open(replace(following.shape, dimension=16))

@@ -75,7 +75,7 @@ def test_a_record_with_another_vector_is_found_and_named(builder: LakeBuilder, f
     shards = following.plan()
     upserted = [upsert_records(shard, following.lake, following.service) for shard in shards]
     spoiled = min(builder.current())
-    following.service.open(following.profile)._sdk.update(id=spoiled, values=[0.5] * 8, namespace=following.namespace)
+    following.index._sdk.update(id=spoiled, values=[0.5] * 8, namespace=following.namespace)
     with pytest.raises(TransientError, match=f"{spoiled}.*another vector"):
         verify_records(shards, upserted, following.lake, IndexService(API_KEY, following.service.host, patience=0.5))
 
@@ -83,7 +83,7 @@ def test_a_record_with_another_vector_is_found_and_named(builder: LakeBuilder, f
 def test_a_namespace_deleted_behind_our_back_does_not_stop_the_removal(builder: LakeBuilder, following: Following):
     builder.publish(CORPUS)
     following.sync()
-    following.service.open(following.profile)._sdk.delete_namespace(name=following.namespace)
+    following.index._sdk.delete_namespace(name=following.namespace)
     builder.publish({}, deleted=("a.md",))
     assert following.sync() == (0, 3)
 
@@ -109,7 +109,7 @@ def killed(builder: LakeBuilder, following: Following, monkeypatch: pytest.Monke
     builder.publish({f"{number}.md": [f"text {number} {part}" for part in range(10)] for number in range(800)})
     shards = following.plan()
     following.inject({"kind": "rate_limit", "requests_per_second": 1, "path": "/vectors/upsert", "retry_after_s": 0.5})
-    stats = following.service.open(following.profile)._sdk.describe_index_stats
+    stats = following.index._sdk.describe_index_stats
     kill_while("upsert_records", shards[0], lambda: stats().total_vector_count > 0)
     following.inject()
     assert 0 < stats().total_vector_count < 8_000

@@ -19,7 +19,7 @@ def release(**changes: Any) -> dict[str, Any]:
     return row | {"versions_snapshot": 1, "embeddings_snapshot": 1, **changes}
 
 
-SYNC = Sync("s1", "small", "small-r1", "small-r1", 1, 2, 2, [], 3, 4, "sync_index", "a run", NOW.isoformat())
+SYNC = Sync("s1", "small", "small-r1", "an-index", 8, "cosine", "small-r1", 1, 2, 2, [], 3, 4, "sync_index", "a run", NOW.isoformat())
 
 
 def test_a_profile_begins_with_one_live_release():

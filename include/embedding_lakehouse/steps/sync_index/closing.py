@@ -43,7 +43,7 @@ def verify_records(
     lake = lake or connect()
     sync = Sync(**writing[0]["sync"])
     profile = settings.profile(sync.profile)
-    index = (service or service_from_connection()).open(profile)
+    index = (service or service_from_connection()).open(sync.index)
     sample = _sample(lake, sync, writing)
     lsn = max((figures["lsn"] for figures in upserted if figures and figures["lsn"] is not None), default=None)
     visible = Retrying(

@@ -62,8 +62,7 @@ def plan_sync(profile_name: str, dag_id: str = "", run_id: str = "", lake: Lake 
     sync = Sync(
         sync_id=new_batch_id(datetime.now(UTC)),
         profile=profile.name,
-        release_id=release["release_id"],
-        namespace=release["namespace"],
+        **{key: release[key] for key in ("release_id", "index_name", "dimension", "metric", "namespace")},
         versions_before=span.versions_before,
         versions_after=span.versions_after,
         embeddings_after=span.embeddings_after,

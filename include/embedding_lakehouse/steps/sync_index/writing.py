@@ -31,7 +31,7 @@ def upsert_records(shard: Shard, lake: Lake | None = None, service: IndexService
     lake = lake or connect()
     sync = Sync(**shard["sync"])
     profile = settings.profile(sync.profile)
-    index = (service or service_from_connection()).open(profile)
+    index = (service or service_from_connection()).open(sync.index)
     records = (
         encode_record(row.planned.chunk_id, row.vector, metadata(row.columns, row.planned.title, profile.index.include_text))
         for row in embedding_rows(lake, planned_upserts(lake, sync.sync_id, shard["shard"]))
@@ -49,7 +49,7 @@ def delete_records(shard: Shard, lake: Lake | None = None, service: IndexService
         return _figures(Written())
     lake = lake or connect()
     sync = Sync(**shard["sync"])
-    index = (service or service_from_connection()).open(settings.profile(sync.profile))
+    index = (service or service_from_connection()).open(sync.index)
     gone = planned_deletes(lake, sync.sync_id, shard["shard"])
     return _figures(index.delete(sync.namespace, _while_open(lake, sync, gone)))
 
