@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from embedding_lakehouse.clients.pinecone import IndexBusy, IndexService
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.clients.sync_changes import planned_upserts
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, TransientError
 from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_records
 from embedding_lakehouse.steps.sync_index.writing import delete_records, upsert_records
@@ -152,6 +154,15 @@ def test_a_sync_that_another_overtook_writes_nothing_more(builder: LakeBuilder, 
     with pytest.raises(ConflictError, match="watermark"):
         record_sync(overtaken, [], [], following.lake)
     assert difference(builder, following.records()) == {}
+
+
+def test_a_data_file_that_was_removed_since_the_plan_is_named(builder: LakeBuilder, following: Following):
+    builder.publish(CORPUS)
+    (shard,) = following.plan()
+    file = planned_upserts(following.lake, shard["sync"]["sync_id"], 0)[0].source_file
+    Path(file.removeprefix("file://")).unlink()
+    with pytest.raises(ConflictError, match=f"{file} was removed"):
+        upsert_records(shard, following.lake, following.service)
 
 
 def test_recording_twice_records_once(builder: LakeBuilder, following: Following):

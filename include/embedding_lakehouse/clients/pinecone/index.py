@@ -57,6 +57,7 @@ class VectorIndex:
     def __init__(self, host: str, api_key: str, patience: float) -> None:
         self.patience = patience
         self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS)
+        # The SDK takes no retry settings here. Its own HTTP client, given ours, also sends a body as it was packed.
         self._sdk._http.close()
         config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
         self._sdk._http = HTTPClient(config, API_VERSION)

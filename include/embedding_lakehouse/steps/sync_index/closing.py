@@ -76,12 +76,12 @@ def record_sync(shards: Iterable[Shard], upserted: Iterable[Figures], deleted: I
 
 def _sample(lake: Lake, sync: Sync, writing: list[Shard]) -> list[EmbeddingRow]:
     """Rows of records that the sync wrote. Ids are hashes, so the lowest ones are a fair sample."""
-    stride = max(1, len(writing) // SAMPLE_SHARDS)
-    looked_at = writing if sum(shard["upserts"] for shard in writing) <= SAMPLE_RECORDS else writing[::stride][:SAMPLE_SHARDS]
-    wanted = SAMPLE_RECORDS // len(looked_at) if len(looked_at) <= SAMPLE_SHARDS else SAMPLE_RECORDS
+    few = sum(shard["upserts"] for shard in writing) <= SAMPLE_RECORDS
+    looked_at = writing if few else writing[:: max(1, len(writing) // SAMPLE_SHARDS)][:SAMPLE_SHARDS]
+    of_each = SAMPLE_RECORDS if few else SAMPLE_RECORDS // len(looked_at)
     planned = []
     for shard in looked_at:
-        planned += sorted(planned_upserts(lake, sync.sync_id, shard["shard"]), key=attrgetter("chunk_id"))[:wanted]
+        planned += sorted(planned_upserts(lake, sync.sync_id, shard["shard"]), key=attrgetter("chunk_id"))[:of_each]
     return list(embedding_rows(lake, sorted(planned, key=attrgetter("source_file"))))
 
 
