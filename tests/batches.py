@@ -1,6 +1,6 @@
 """Batches driven by hand: the source's documents put in place, and the steps of embed_documents one after the other, up to any of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,14 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from embedding_lakehouse.clients import batches
-from embedding_lakehouse.clients.iceberg import scan
+from embedding_lakehouse.clients.iceberg import commit_files, drop_branch, scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import Embedded, EmbeddingModel
-from embedding_lakehouse.core.batches import BatchRow
+from embedding_lakehouse.clients.parts import parts_folder, write_part
+from embedding_lakehouse.core.batches import BatchRow, branch_name
 from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import content_hash
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
 from embedding_lakehouse.steps.embed_documents import auditing, chunking, embedding, planning, publishing
+
+Row = dict[str, Any]
 
 STEPS = ("detect", "plan", "chunk", "price", "embed", "commit", "audit", "publish")
 
@@ -41,7 +44,10 @@ class CountingModel:
 
 @dataclass
 class BatchRun:
-    """One run of embed_documents under a profile; `result` has what each step returned, by its name."""
+    """One run of embed_documents under a profile; `result` has what each step returned, by its name.
+
+    The audit asks the SQL engine eleven times, so it runs where the test is about it.
+    """
 
     lake: Lake
     profile: str = "small"
@@ -49,11 +55,12 @@ class BatchRun:
     run_id: str = "a run"
     allow_deletes: bool = True
     discard_open: bool = False
+    is_audited: bool = False
     result: dict[str, Any] = field(default_factory=dict)
 
     def steps(self) -> Iterator[str]:
         """Run step by step and yield the name of each that is done; ends after the plan where there is nothing to do."""
-        for step in STEPS:
+        for step in STEPS if self.is_audited else [step for step in STEPS if step != "audit"]:
             self.result[step] = getattr(self, step)()
             yield step
             if step == "plan" and not self.result["plan"]:
@@ -159,3 +166,14 @@ def state_of(lake: Lake) -> dict[str, Any]:
 
 
 VARYING = ("batch_id", "copied_from_batch", "created_at", "recorded_at", "source_snapshot", "source_sequence_number", "batch_number")
+
+
+def rewrite_branch(lake: Lake, declared: Table, batch_id: str, edit: Callable[[list[Row]], list[Row]]) -> None:
+    """Put other rows on the batch's branch of a table, in place of its own."""
+    table, branch = lake.table(declared), branch_name(batch_id)
+    rows = edit(scan(table, batch_id=batch_id).use_ref(branch).to_arrow().to_pylist())
+    drop_branch(table, branch)
+    # A file each, since a file lies in one partition.
+    one_each = (pa.Table.from_pylist([row], schema=table.schema().as_arrow()) for row in rows)
+    files = [write_part(table, parts_folder(table, "rewritten"), row) for row in one_each]
+    commit_files(table, branch, files, {"batch_id": batch_id})

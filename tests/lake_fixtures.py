@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from dev.stack import Stack
 from dev.stack.catalog import catalog_file, warehouse
 from embedding_lakehouse import settings
+from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.tables import TABLES
 from embedding_lakehouse.steps.set_up import create_tables
+from tests.batches import BatchRun, put_documents, run_batch, state_of
 
 # No model answers under these: the tests bring their own.
 PROFILES = """
@@ -36,28 +39,30 @@ chunking = { strategy = "words", words = 5, overlap = 1 }
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SavedLake:
-    """A state of the lakehouse's tables: the metadata of each, and the files that lay there."""
+    """A state of the lakehouse's tables: the metadata of each, and every file that its batches had written by then."""
 
     home: Path
     metadata: dict[tuple[str, str], tuple[str, str]]
-    files: frozenset[Path]
+    batches: frozenset[str]
+    files: dict[Path, bytes]
 
     @classmethod
     def of(cls, home: Path, lake: Lake) -> "SavedLake":
         """The state in which the tables are now."""
         loaded = [lake.table(table) for table in TABLES]
         texts = {table.name(): (table.metadata_location, _path(table.metadata_location).read_text()) for table in loaded}
-        return cls(home, texts, frozenset(_files(home)))
+        batches = frozenset(f"batch_id={row['batch_id']}" for row in journal(lake).rows())
+        return cls(home, texts, batches, {file: file.read_bytes() for file in _files(home, batches)})
 
     def restore(self) -> Lake:
         """Put the tables back into this state, whatever became of them; views go. The lake, through new connections."""
-        # What later tries staged for a batch of this state; files of other states, which may be put back too, stay.
-        begun = {part for file in self.files for part in file.parts if part.startswith("batch_id=")}
-        for file in _files(self.home) - self.files:
-            if not begun.isdisjoint(file.parts):
-                file.unlink()
+        for file in _files(self.home, self.batches) - self.files.keys():
+            file.unlink()
+        for file, content in self.files.items():
+            if not file.exists():
+                file.write_bytes(content)
         # Closed by the second context manager: the first one only ends the transaction.
         connection = sqlite3.connect(catalog_file(self.home), timeout=60)
         with connection as catalog:
@@ -105,6 +110,50 @@ def module_lake(empty_lake: SavedLake, module_profiles: Path) -> Lake:
     return empty_lake.restore()
 
 
+class StagedBatch:
+    """One batch after each of its steps, to begin a test at any of them; another was published before it."""
+
+    def __init__(self, home: Path, empty: SavedLake) -> None:
+        lake = empty.restore()
+        put_documents(lake, BEFORE)
+        run_batch(lake)
+        put_documents(lake, AFTER)
+        run = BatchRun(lake, is_audited=True)
+        self._saved: dict[str, tuple[SavedLake, dict[str, Any]]] = {}
+        for step in run.steps():
+            self._saved[step] = SavedLake.of(home, lake), dict(run.result)
+        self.published = state_of(lake)
+
+    def after(self, step: str) -> BatchRun:
+        """The run that was stopped after a step, with a model that has not been asked yet."""
+        saved, result = self._saved[step]
+        return BatchRun(saved.restore(), result=dict(result))
+
+
+# An edit, an unchanged and an emptied document, a deleted one, a copied text, and new ones over several checkpoints and shards.
+BEFORE = {"a": "Alpha.", "b": "# Beta\n\nThe text of beta.", "c": "Gamma.", "d": "Delta.", "f": "Phi."}
+AFTER = {
+    "a": "Alpha.",
+    "b": f"{BEFORE['b']}\n\n# More\n\nA section that leaves no place for the first one.",
+    "c": "",
+    "e": "Alpha.",
+    "f": "Phi.",
+    **{f"new {number}": "\n\n".join(f"Text {number} has this as its sentence {part}." for part in range(4)) for number in range(6)},
+}
+
+
+@pytest.fixture(scope="session")
+def staged_batch(trino_stack: Stack, empty_lake: SavedLake, tmp_path_factory: pytest.TempPathFactory) -> StagedBatch:
+    """A batch to begin with at any of its steps."""
+    return _staged(trino_stack.home, empty_lake, tmp_path_factory.mktemp("staged") / "profiles.toml")
+
+
+@cache
+def _staged(home: Path, empty: SavedLake, profiles: Path) -> StagedBatch:
+    with declared_profiles(profiles):
+        return StagedBatch(home, empty)
+
+
 @pytest.fixture
 def profiles(tmp_path: Path) -> Iterator[Path]:
     """The file that declares the tests' own profiles; `declare` puts others into it."""
@@ -135,9 +184,10 @@ def declare(file: Path, text: str) -> None:
     settings.profiles.cache_clear()
 
 
-def _files(home: Path) -> set[Path]:
-    """The data files: what was committed or staged. Metadata stay, the catalog alone says which counts."""
-    return {file for file in warehouse(home).glob("*/*/data/**/*") if file.is_file()}
+def _files(home: Path, batches: frozenset[str]) -> set[Path]:
+    """What these batches staged or committed. Other files stay where they are: the catalog alone says which count."""
+    found = (file for batch in batches for file in warehouse(home).glob(f"*/*/data/{batch}/**/*"))
+    return {file for file in found if file.is_file()}
 
 
 def _path(location: str) -> Path:

@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from dev.stack import Stack
 from embedding_lakehouse.clients import batches
-from embedding_lakehouse.clients.iceberg import commit_files, drop_branch, scan
+from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.batches import branch_name
 from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.steps.embed_documents.auditing import Result, run_check
-from tests.batches import BatchRun, put_documents, run_batch
+from tests.batches import BatchRun, put_documents, rewrite_branch, run_batch
 from tests.lake_fixtures import SavedLake
 
 Row = dict[str, Any]
@@ -59,22 +57,12 @@ class Committed:
         table = self.lake.table(declared)
         return scan(table, batch_id=self.batch_id).use_ref(branch_name(self.batch_id)).to_arrow().to_pylist()
 
-    def put(self, declared: Table, edit: Edit) -> None:
-        """Put other rows on the batch's branch in place of its own."""
-        rows = edit(self.rows(declared))
-        table, branch = self.lake.table(declared), branch_name(self.batch_id)
-        drop_branch(table, branch)
-        # A file each, since a file lies in one partition.
-        one_each = (pa.Table.from_pylist([row], schema=table.schema().as_arrow()) for row in rows)
-        files = [write_part(table, parts_folder(table, "wrong"), row) for row in one_each]
-        commit_files(table, branch, files, {"batch_id": self.batch_id})
-
     def embeddings(self, edit: Edit) -> "Committed":
-        self.put(DOCUMENT_EMBEDDINGS, edit)
+        rewrite_branch(self.lake, DOCUMENT_EMBEDDINGS, self.batch_id, edit)
         return self
 
     def versions(self, edit: Edit) -> "Committed":
-        self.put(DOCUMENT_VERSIONS, edit)
+        rewrite_branch(self.lake, DOCUMENT_VERSIONS, self.batch_id, edit)
         return self
 
     def journal(self, batch_id: str, **changes: Any) -> "Committed":

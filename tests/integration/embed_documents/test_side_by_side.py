@@ -1,0 +1,135 @@
+"""Two batches at once, and others who write to the same tables: nobody's rows are lost, and no version goes back in time."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dev.stack import Stack
+from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients.iceberg import MAIN, scan
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.core.batches import branch_name
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS, Table
+from embedding_lakehouse.errors import AuditFailed, ConflictError
+from embedding_lakehouse.steps.embed_documents import planning, publishing
+from tests.batches import BatchRun, current_chunks, put_documents, run_batch, state_of
+from tests.interruptions import interrupted_at_commit, interrupted_at_statement
+from tests.lake_fixtures import StagedBatch
+
+pytestmark = pytest.mark.usefixtures("profiles")
+TABLES = pytest.mark.parametrize("table", [DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS], ids=lambda table: table.name)
+
+
+def append(lake: Lake, declared: Table, rows: list[dict]) -> None:
+    """What somebody else adds to main."""
+    table = lake.table(declared)
+    table.append(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()))
+
+
+def test_two_profiles_embed_the_same_documents_side_by_side(staged_batch: StagedBatch) -> None:
+    first = staged_batch.after("commit")
+    second = BatchRun(first.lake, "other").until("commit")
+    second.publish()
+    first.publish()
+    documents = {doc_id for doc_id, _, _ in current_chunks(first.lake, "small").values()}
+    assert {doc_id for doc_id, _, _ in current_chunks(first.lake, "other").values()} == documents
+    assert [row["state"] for row in batches.journal(first.lake).rows()] == ["published"] * 3
+
+
+def test_a_batch_that_others_overtook_is_audited_again_where_it_stands_now(staged_batch: StagedBatch) -> None:
+    run = staged_batch.after("audit")
+    audited = {row["embeddings_snapshot"] for row in run.lake.table(QUALITY_RESULTS).scan().to_arrow().to_pylist()}
+    append(run.lake, DOCUMENT_EMBEDDINGS, [{"chunk_id": "theirs", "batch_id": "theirs"}])
+    run.publish()
+    again = run.lake.table(QUALITY_RESULTS).scan().to_arrow().to_pylist()
+    assert len({row["embeddings_snapshot"] for row in again} - audited) == 1
+    assert {row["verdict"] for row in again} == {"passed"}
+
+
+@TABLES
+def test_rows_that_others_add_in_the_moment_of_publishing_stay(staged_batch: StagedBatch, trino_stack: Stack, table: Table) -> None:
+    run = staged_batch.after("audit")
+    theirs = {"doc_id": "theirs", "batch_id": "theirs", "profile": "theirs", "model_version": "theirs"}
+    late = interrupted_at_commit(run.lake, trino_stack, table.name, lambda: append(run.lake, table, [theirs]))
+    publishing.publish_batch(run.batch_id, late)
+    assert scan(run.lake.table(table), batch_id="theirs").count() == 1
+    assert scan(run.lake.table(table), batch_id=run.batch_id).count() > 0
+
+
+def test_a_chunk_that_others_added_meanwhile_blocks_the_batch(staged_batch: StagedBatch) -> None:
+    run = staged_batch.after("audit")
+    branch = branch_name(run.batch_id)
+    mine = scan(run.lake.table(DOCUMENT_EMBEDDINGS), batch_id=run.batch_id).use_ref(branch).to_arrow().to_pylist()[0]
+    append(run.lake, DOCUMENT_EMBEDDINGS, [mine | {"batch_id": "theirs"}])
+    with pytest.raises(AuditFailed, match=f"no_chunk_is_committed_twice: 1 rows, such as .*{mine['chunk_id']}"):
+        run.publish()
+    assert run.row["state"] == "blocked"
+    assert scan(run.lake.table(DOCUMENT_EMBEDDINGS), batch_id=run.batch_id).use_ref(MAIN).count() == 0
+
+
+def test_the_slower_of_two_plans_gives_way(lake: Lake) -> None:
+    put_documents(lake, {"a": "Text."})
+    first, second = BatchRun(lake, run_id="first").until("detect"), BatchRun(lake, run_id="second").until("detect")
+    first.lake = interrupted_at_statement(lake, "plans/count_planned_documents", second.plan)
+    with pytest.raises(ConflictError, match=r"the run second began batch .* of profile 'small' in between"):
+        first.plan()
+    run_batch(lake)
+    assert [(row["state"], row["documents_new"]) for row in batches.journal(lake).rows()] == [("published", 1)]
+
+
+def test_two_runs_that_work_on_the_same_batch_end_as_one(staged_batch: StagedBatch) -> None:
+    first = staged_batch.after("plan")
+    second = BatchRun(first.lake, run_id="second")
+    others = second.steps()
+    for step in ("chunk", "price", "embed", "commit", "publish"):
+        for done in others:
+            if done in ("plan", step):
+                break
+        first.result[step] = getattr(first, step)()
+    assert state_of(first.lake) == staged_batch.published
+
+
+def test_a_plan_that_a_published_batch_overtook_is_refused(lake: Lake) -> None:
+    put_documents(lake, {"a": "The old text."})
+    slow = BatchRun(lake).until("detect")
+    put_documents(lake, {"a": "The new text."})
+    fast = run_batch(lake)
+    with pytest.raises(
+        ConflictError, match=f"batch {fast.batch_id} was published after the changes were counted: run embed_documents again"
+    ):
+        slow.plan()
+    assert [text for _, text, _ in current_chunks(lake).values()] == ["The new text."]
+
+
+def test_a_batch_that_was_given_up_meanwhile_is_not_published(staged_batch: StagedBatch) -> None:
+    run = staged_batch.after("audit")
+    planning.discard_batch(run.lake, run.row, "given up")
+    with pytest.raises(ConflictError, match=f"batch {run.batch_id} is discarded, only a committed batch can be published"):
+        run.publish()
+
+
+def test_a_batch_that_was_given_up_meanwhile_is_not_committed(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+    run = staged_batch.after("embed")
+    before = run.lake.table(DOCUMENT_EMBEDDINGS).current_snapshot()
+    late = interrupted_at_commit(
+        run.lake, trino_stack, DOCUMENT_EMBEDDINGS.name, lambda: planning.discard_batch(run.lake, run.row, "given up")
+    )
+    with pytest.raises(ConflictError, match=f"batch {run.batch_id} is discarded: it cannot become committed"):
+        publishing.commit_embeddings(run.batch_id, late)
+    assert run.lake.table(DOCUMENT_EMBEDDINGS).current_snapshot() == before
+
+
+def test_what_was_given_up_is_found_again(staged_batch: StagedBatch) -> None:
+    run = staged_batch.after("embed")
+    again = BatchRun(run.lake, discard_open=True).until("publish")
+    assert again.batch_id != run.batch_id
+    assert state_of(run.lake) == staged_batch.published
+    states = {row["batch_id"]: (row["state"], row["message"]) for row in batches.journal(run.lake).rows()}
+    assert states[run.batch_id] == ("discarded", "discarded by run a run")
+
+
+def test_a_profile_of_its_own_declares_its_own_chunks(staged_batch: StagedBatch, profiles: Path) -> None:
+    run = staged_batch.after("publish")
+    other = run_batch(run.lake, "other")
+    assert other.row["chunks_copied"] == other.row["chunks_kept"] == 0

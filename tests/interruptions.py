@@ -1,0 +1,85 @@
+"""A lake in whose midst something happens: before a statement is run, or before or after a commit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
+
+from dev.stack import Stack
+from dev.stack.catalog import CATALOG_NAME, catalog_properties
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.sql import Row, SqlEngine
+
+Action = Callable[[], Any]
+Watch = Callable[[str, str], Any]
+
+
+@dataclass
+class InterruptedEngine:
+    """A SQL engine that calls an action once, right before it runs the statement of a path."""
+
+    engine: SqlEngine
+    path: str
+    action: Action | None
+    name: str = "trino"
+
+    def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
+        return self._before(path).rows(path, binds, **names)
+
+    def row(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Row:
+        return self._before(path).row(path, binds, **names)
+
+    def execute(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> int:
+        return self._before(path).execute(path, binds, **names)
+
+    def stream(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Iterator[Row]:
+        return self._before(path).stream(path, binds, **names)
+
+    def _before(self, path: str) -> SqlEngine:
+        if path == self.path and self.action:
+            action, self.action = self.action, None
+            action()
+        return self.engine
+
+
+class WatchedCatalog(SqlCatalog):
+    """The local stack's catalog, which tells `watch` the moment (`before`, `after`) and the table of every commit."""
+
+    watch: Watch
+
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        name = ".".join(table.name())
+        self.watch("before", name)
+        answer = super().commit_table(table, requirements, updates)
+        self.watch("after", name)
+        return answer
+
+
+def interrupted_at_statement(lake: Lake, path: str, action: Action) -> Lake:
+    """The lake of a try in whose midst `action` happens, right before the statement of that path."""
+    return Lake(lake.catalog, InterruptedEngine(lake.sql, path, action))
+
+
+def interrupted_at_commit(lake: Lake, stack: Stack, table: str, action: Action, number: int = 1) -> Lake:
+    """The lake of a try in whose midst `action` happens, right before its `number`th commit to a table."""
+    waiting = [number]
+
+    def watch(moment: str, name: str) -> None:
+        if (moment, name) == ("before", table):
+            waiting[0] -= 1
+            if waiting[0] == 0:
+                action()
+
+    return Lake(watched_catalog(stack, watch), lake.sql)
+
+
+def watched_catalog(stack: Stack, watch: Watch) -> WatchedCatalog:
+    """A catalog of its own connection over the stack's tables."""
+    catalog = WatchedCatalog(CATALOG_NAME, **catalog_properties(stack.home))
+    catalog.watch = watch
+    return catalog
