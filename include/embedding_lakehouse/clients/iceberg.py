@@ -192,7 +192,7 @@ def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) ->
             return head_snapshot(table).snapshot_id
         if (known := batch_snapshot(table, marks["batch_id"])) is not None:
             return known
-        _never_retry(table)
+        never_retry(table)
         try:
             table.add_files(files, snapshot_properties=marks)
         except CommitFailedException:
@@ -222,7 +222,7 @@ def rebase_branch(table: IcebergTable, branch: str) -> int | None:
 
 def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
     """Point `branch` at main's head and add the files there, in one commit that fails if the branch changed in between."""
-    _never_retry(table)
+    never_retry(table)
     transaction = table.transaction()
     ManageSnapshots(transaction).create_branch(head_snapshot(table).snapshot_id, branch).commit()
     if files:
@@ -230,7 +230,7 @@ def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: 
     return head_snapshot(transaction.commit_transaction(), branch).snapshot_id
 
 
-def _never_retry(table: IcebergTable) -> None:
+def never_retry(table: IcebergTable) -> None:
     """Make this handle fail at once on a lost race: PyIceberg would replay the append onto whatever the winner left."""
     table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
 

@@ -13,22 +13,21 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 
-from embedding_lakehouse.clients.iceberg import load_table
+from embedding_lakehouse.clients.iceberg import load_table, never_retry
 from embedding_lakehouse.core.tables import Table
 from embedding_lakehouse.errors import ConflictError
-
-TRIES = 20
 
 JournalRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The journal in `table`, whose rows are told apart by the column `key`."""
+    """The journal in `table`, whose rows are told apart by the column `key`; a change is tried `tries` times."""
 
     catalog: Catalog
     table: Table
     key: str
+    tries: int = 20
 
     def rows(self) -> list[JournalRow]:
         """Every row as it is now."""
@@ -37,10 +36,11 @@ class Journal:
     def change(self, decide: Callable[[list[JournalRow]], list[JournalRow]]) -> list[JournalRow]:
         """Put the rows that `decide` makes of the current ones (matched by key) and return them; nothing is written for none.
 
-        On a lost race `decide` is called again with the winner's rows. Raises ConflictError after 20 lost races.
+        On a lost race `decide` is called again with the winner's rows. Raises ConflictError after `tries` lost races.
         """
-        for _ in range(TRIES):
+        for _ in range(self.tries):
             iceberg = load_table(self.catalog, self.table)
+            never_retry(iceberg)
             current = iceberg.scan().to_arrow().to_pylist()
             decided = decide([dict(row) for row in current])
             if not decided:
