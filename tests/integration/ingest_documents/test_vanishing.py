@@ -73,6 +73,7 @@ def test_a_missing_folder_removes_nothing(ingestion: Ingestion, folder: Path) ->
     with pytest.raises(ConfigurationError, match="does not exist"):
         ingestion.run(allow_deletes=True)
     assert len(ingestion.documents()) == 3
+    assert (ingestion.runs()[-1]["state"], ingestion.staged_rows()) == ("stopped", 0)
 
 
 def test_an_incomplete_listing_removes_nothing(ingestion: Ingestion, folder: Path) -> None:
