@@ -1,0 +1,3 @@
+from tests.lake_fixtures import empty_lake, lake, module_lake, module_profiles, profiles, staged_batch
+
+__all__ = ["empty_lake", "lake", "module_lake", "module_profiles", "profiles", "staged_batch"]
