@@ -1,4 +1,4 @@
-"""The DAG as Airflow runs it, with the bundled model: a batch is published, an unchanged source ends after the plan, a failed check blocks."""
+"""The DAG as Airflow runs it, with the bundled model: what changed is published, a quiet run ends early, a failed check blocks."""
 
 from collections import defaultdict
 from pathlib import Path
