@@ -70,7 +70,16 @@ def test_a_page_is_decoded_by_what_it_declares(read: Reader, page: bytes) -> Non
     assert read("a.html", page).text.strip() == "prüfen"
 
 
-@pytest.mark.parametrize("page", [b"<p>\xff</p>", b'<meta charset="utf-8"><p>\xff</p>', b'<meta charset="klingon"><p>a</p>'])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<p>\xff</p>",
+        b'<meta charset="utf-8"><p>\xff</p>',
+        b'<meta charset="klingon"><p>a</p>',
+        b'<meta charset="unicode_escape">\\ud800',
+        b'<meta charset="idna"><p>\xff',
+    ],
+)
 def test_a_page_that_is_not_what_it_declares_is_rejected(read: Reader, page: bytes) -> None:
     assert read("a.html", page).code == "broken_encoding"
 

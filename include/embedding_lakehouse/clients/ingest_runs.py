@@ -8,7 +8,7 @@ from embedding_lakehouse.clients.journal import Journal, JournalRow
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.ingest_tables import INGEST_CHANGES, INGEST_FILES, INGEST_RUNS, LISTED_FILES, STAGED_DOCUMENTS
 
-LISTED = "listed"
+READING = "reading"
 MERGING = "merging"
 FINISHED = "finished"
 QUIET = "quiet"

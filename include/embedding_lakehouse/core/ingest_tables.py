@@ -44,7 +44,7 @@ INGEST_RUNS = Table(
         INGEST_ID,
         Column("run_id", "string", "the DAG run"),
         Column("source", "string", "the folder or prefix that was listed"),
-        Column("state", "string", "listed, merging, finished, quiet, stopped"),
+        Column("state", "string", "reading, merging, finished, quiet, stopped"),
         Column("is_complete", "boolean", "whether everything could be listed; otherwise nothing is removed"),
         Column("listed_files", "long", "files of a supported format"),
         Column("ignored_files", "long", "files of other formats, hidden ones, and links to folders"),

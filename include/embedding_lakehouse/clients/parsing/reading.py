@@ -13,6 +13,7 @@ from embedding_lakehouse.core.documents import (
     check_id,
     check_size,
     decode,
+    encode,
     first_heading,
     normalise,
     shorten,
@@ -58,7 +59,7 @@ def _document(source: Source, file: ListedFile, doc_id: str, kind: str, settings
     if kind not in PARSED_TYPES:
         text = normalise(decode(content), settings.max_document_bytes)
         return Document(doc_id, text, first_heading(text) if kind in WITH_HEADINGS else None, kind)
-    parsed, named = sandbox.parse(_decoded_page(content).encode() if kind == HTML else content, kind)
+    parsed, named = sandbox.parse(encode(_decoded_page(content)) if kind == HTML else content, kind)
     if kind == PDF and not parsed.strip():
         raise Rejected("empty", "it has no text, at most pictures of it: run text recognition (OCR) over it")
     text = normalise(parsed, settings.max_document_bytes)
@@ -76,5 +77,5 @@ def _decoded_page(content: bytes) -> str:
         return decode(content)
     try:
         return content.decode(encoding)
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, UnicodeError) as error:
         raise Rejected("broken_encoding", f"the page says that it is {label!r}, and is not ({error}): save it as UTF-8") from error

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from embedding_lakehouse.clients import ingest_runs
 from embedding_lakehouse.clients.iceberg import append_once
-from embedding_lakehouse.clients.ingest_runs import LISTED, QUIET, STOPPED
+from embedding_lakehouse.clients.ingest_runs import QUIET, READING, STOPPED
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.clients.sources import Source, Tally, source_of
@@ -21,7 +21,7 @@ from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.ingest_tables import INGEST_FILES, LISTED_FILES
 from embedding_lakehouse.core.listing import ListedFile, check_deletes, check_overlap
 from embedding_lakehouse.core.sharding import buckets, file_shards, spread
-from embedding_lakehouse.errors import ApprovalRequired
+from embedding_lakehouse.errors import LakehouseError
 
 # Files that are held in memory at once.
 PORTION_FILES = 200_000
@@ -62,27 +62,29 @@ def list_files(params: dict[str, Any], run_id: str, lake: Lake | None = None) ->
     known_documents, known_files = known.get(source.uri, (0, 0))
     check_overlap(source.uri, list(known))
     ingest_id = new_batch_id(started_at)
-    listing = _stage_listing(lake, source, ingest_id)
-    compared = _compared(lake.sql, source.uri, settings, ingest_id, buckets(max(known_files, listing["listed_files"])))
-    plan = _plan(lake, ingest_id, _differing(compared, listing["is_complete"]))
-    row = {"run_id": run_id, "source": source.uri, "started_at": started_at, **listing, **plan.counts}
-    row["unchanged_files"] = row["listed_files"] - row["read_files"]
-    log.info("%s: %s", source.uri, ", ".join(f"{count:,} {name}" for name, count in row.items() if name.endswith("_files")))
-    return _decide(lake, settings, ingest_id, row, plan, known_documents)
-
-
-def _decide(lake: Lake, settings: IngestSettings, ingest_id: str, row: dict[str, Any], plan: Plan, documents: int) -> list[dict[str, Any]]:
+    ingest_runs.record(lake, ingest_id, state=READING, run_id=run_id, source=source.uri, started_at=started_at)
     try:
-        check_deletes(plan.vanishing_documents, documents, settings.delete_limit, settings.allow_deletes)
-    except ApprovalRequired as error:
-        ingest_runs.end(lake, ingest_id, STOPPED, message=str(error), **row)
+        counts, plan = _compare(lake, source, settings, ingest_id, known_files)
+        ingest_runs.record(lake, ingest_id, **counts)
+        check_deletes(plan.vanishing_documents, known_documents, settings.delete_limit, settings.allow_deletes)
+    except LakehouseError as error:
+        ingest_runs.end(lake, ingest_id, STOPPED, message=str(error))
         raise
     # Files that only vanished, and changes that a killed run did not announce, take the same way: one shard without files.
     if not (plan.loads or plan.counts["vanished_files"] or ingest_runs.interrupted(lake)):
-        ingest_runs.end(lake, ingest_id, QUIET, **row)
+        ingest_runs.end(lake, ingest_id, QUIET)
         return []
-    ingest_runs.record(lake, ingest_id, state=LISTED, **row)
     return [{"ingest_id": ingest_id, "shard": shard} for shard in range(max(1, len(plan.loads)))]
+
+
+def _compare(lake: Lake, source: Source, settings: IngestSettings, ingest_id: str, known_files: int) -> tuple[dict[str, Any], Plan]:
+    """List the source and plan what differs from the registry; the counts for the journal, and the plan."""
+    listing = _stage_listing(lake, source, ingest_id)
+    compared = _compared(lake.sql, source.uri, settings, ingest_id, buckets(max(known_files, listing["listed_files"])))
+    plan = _plan(lake, ingest_id, _differing(compared, listing["is_complete"]))
+    counts = {**listing, **plan.counts, "unchanged_files": listing["listed_files"] - plan.counts["read_files"]}
+    log.info("%s: %s", source.uri, ", ".join(f"{count:,} {name}" for name, count in counts.items() if name.endswith("_files")))
+    return counts, plan
 
 
 def _stage_listing(lake: Lake, source: Source, ingest_id: str) -> dict[str, Any]:

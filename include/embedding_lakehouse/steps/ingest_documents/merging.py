@@ -8,7 +8,7 @@ from typing import Any
 from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from embedding_lakehouse.clients import ingest_runs
-from embedding_lakehouse.clients.ingest_runs import FINISHED, LISTED, MERGING, STOPPED
+from embedding_lakehouse.clients.ingest_runs import FINISHED, MERGING, READING, STOPPED
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sources import source_of
 from embedding_lakehouse.core.ingest_settings import IngestSettings
@@ -34,7 +34,7 @@ def merge_documents(comparison: dict[str, Any], params: dict[str, Any], lake: La
     others = [other for other in ingest_runs.interrupted(lake) if other != ingest_id]
     changed_count = counts["new_documents"] + counts["changed_documents"] + counts["removed_documents"]
     # From here on a killed run has left changes behind: the next one announces them.
-    row = ingest_runs.record(lake, ingest_id, state=MERGING if changed_count else LISTED, **counts)
+    row = ingest_runs.record(lake, ingest_id, state=MERGING if changed_count else READING, **counts)
     now = datetime.now(UTC)
     if changed_count:
         _merge_changes(lake, comparison, uri, now)
