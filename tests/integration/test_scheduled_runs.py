@@ -13,8 +13,8 @@ from dev.demo.airflow_api import AirflowApi
 from dev.stack import Stack
 from dev.stack.catalog import catalog_properties
 from embedding_lakehouse.clients.pinecone import IndexService
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_SYNCS, SOURCE_DOCUMENTS
-from embedding_lakehouse.settings import profile
+from embedding_lakehouse.core.releases import IndexShape
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_RELEASES, INDEX_SYNCS, SOURCE_DOCUMENTS
 
 CHAIN = ["embed_documents", "sync_index"]
 
@@ -48,7 +48,8 @@ class Running:
         """Every record that the index holds: id -> vector's bytes and document."""
         service = IndexService(self.stack.credentials.pinecone_api_key, f"http://127.0.0.1:{self.stack.ports['pinecone']}")
         ids = [row["chunk_id"] for row in self.rows(DOCUMENT_EMBEDDINGS.name)]
-        found = service.open(profile("wordllama")).fetch("wordllama-r1", ids)
+        (release,) = self.rows(INDEX_RELEASES.name)
+        found = service.open(IndexShape.of_release(release)).fetch(release["namespace"], ids)
         return {name: (record.values.tobytes(), record.metadata["doc_id"]) for name, record in found.items()}
 
 
