@@ -15,7 +15,7 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.iceberg import arrow_schema
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError, LakehouseError
 
 VECTOR_COLUMN = "embedding"
 
@@ -28,7 +28,7 @@ def parts_folder(table: IcebergTable, *keys: str) -> str:
 def write_part(table: IcebergTable, folder: str, rows: pa.Table, row_group_rows: int | None = None) -> str:
     """Write rows as one new Parquet file with the table's field ids into `folder`; its location.
 
-    Raises OSError as the file system does (a full disk, no permission); nothing is left under a final name then.
+    Raises LakehouseError where the file system refuses it (a full disk, no permission); nothing of the part is left then.
     """
     schema = arrow_schema(table)
     rows = pa.Table.from_arrays([_column(rows, field) for field in schema], schema=schema)
@@ -40,10 +40,12 @@ def write_part(table: IcebergTable, folder: str, rows: pa.Table, row_group_rows:
         try:
             _write(filesystem, temporary, rows, row_group_rows)
             filesystem.move(temporary, path)
-        except OSError:
+        except OSError as error:
             # A full disk is not to stay full of what nobody will read.
             Path(temporary).unlink(missing_ok=True)
-            raise
+            raise LakehouseError(
+                f"could not write {name}: {error}. What was staged before is kept: make room and run the task again"
+            ) from error
     else:
         _write(filesystem, path, rows, row_group_rows)
     return name
