@@ -1,14 +1,16 @@
 """A run of embed_documents in a process of its own, which is killed in a given moment or runs out of disk.
 
-Usage: python -m tests.batch_process HOME [--commit before|after TABLE NUMBER] [--call NUMBER] [--largest-file BYTES]
+Forked from a server that has everything imported, so that a process costs a fraction of a second.
 """
 
-import argparse
 import os
 import resource
 import signal
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from dev.stack import Stack
 from embedding_lakehouse.clients.lake import Lake, connect
@@ -16,49 +18,98 @@ from embedding_lakehouse.clients.models import Embedded
 from tests.batches import BatchRun, CountingModel
 from tests.interruptions import watched_catalog
 
+PRELOADED = [
+    "tests.batch_process",
+    "airflow.providers.apache.iceberg.hooks.iceberg",
+    "airflow.providers.trino.hooks.trino",
+    "pyarrow.parquet",
+    "pyiceberg.io.pyarrow",
+]
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+
+class Moment(NamedTuple):
+    """The `number`th time that something happens: `before` or `after` a commit to a table, or `after` the model answered."""
+
+    when: str = "after"
+    what: str = ""
+    number: int = 1
+
+
+class Ended(NamedTuple):
+    """How a process ended: its exit code (negative for a signal), every text it asked the model for, what it failed with."""
+
+    exit_code: int | None
+    bought: list[str]
+    error: str
+
+
+NEVER = Moment()
+MODEL = "the model"
 
 
 @dataclass
-class DyingModel(CountingModel):
-    """Prints every text that it is asked for; its process is killed when it has answered the `last_call`th time."""
+class WatchedModel(CountingModel):
+    """Tells of every text that it is asked for, and of every answer."""
 
-    last_call: int = 0
-    calls: int = 0
+    watch: Any = None
+    bought: Connection | None = None
 
     def embed(self, texts: list[str]) -> Embedded:
-        self.calls += 1
         answer = super().embed(texts)
-        print(*map(repr, texts), sep="\n", flush=True)
-        if self.calls == self.last_call:
-            die()
+        self.bought.send(texts)
+        self.watch("after", MODEL)
         return answer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("home", type=Path)
-    parser.add_argument("--commit", nargs=3, default=("", "", "0"))
-    parser.add_argument("--call", type=int, default=0)
-    parser.add_argument("--largest-file", type=int, default=resource.RLIM_INFINITY)
-    asked = parser.parse_args()
-    moment, table, number = asked.commit
-    left = [int(number)]
+class BatchProcess:
+    """A run of embed_documents in a process, killed (SIGKILL) in a moment; no file it writes after pricing is larger than `largest`."""
 
-    def watch(now: str, name: str) -> None:
-        if (now, name) == (moment, table):
+    def __init__(self, home: Path, killed: Moment = NEVER, largest: int = resource.RLIM_INFINITY) -> None:
+        processes = get_context("forkserver")
+        processes.set_forkserver_preload(PRELOADED)
+        self._receiver, sender = processes.Pipe(duplex=False)
+        self._process = processes.Process(target=_run, args=(home, os.environ["EMBEDDING_LAKEHOUSE_PROFILES"], killed, largest, sender))
+        self._process.start()
+        sender.close()
+        assert self._receiver.recv() == "begun"
+
+    def kill(self) -> None:
+        """Kill it here and now."""
+        self._process.kill()
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        bought: list[str] = []
+        error = ""
+        try:
+            while True:
+                told = self._receiver.recv()
+                if isinstance(told, str):
+                    error = told
+                else:
+                    bought += told
+        except EOFError:
+            self._process.join()
+        return Ended(self._process.exitcode, bought, error)
+
+
+def _run(home: Path, profiles: str, killed: Moment, largest: int, sender: Connection) -> None:
+    os.environ["EMBEDDING_LAKEHOUSE_PROFILES"] = profiles
+    left = [killed.number]
+
+    def watch(when: str, what: str) -> None:
+        if (when, what) == (killed.when, killed.what):
             left[0] -= 1
             if not left[0]:
-                die()
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    lake = Lake(watched_catalog(Stack(asked.home), watch), connect().sql)
-    run = BatchRun(lake, model=DyingModel(last_call=asked.call))
-    for step in run.steps():
-        if step == "price":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (asked.largest_file, resource.RLIM_INFINITY))
-
-
-if __name__ == "__main__":
-    main()
+    lake = Lake(watched_catalog(Stack(home), watch), connect().sql)
+    run = BatchRun(lake, model=WatchedModel(watch=watch, bought=sender))
+    sender.send("begun")
+    try:
+        for step in run.steps():
+            if step == "price":
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    except Exception as error:
+        sender.send(f"{type(error).__name__}: {error}")
+        raise

@@ -62,6 +62,7 @@ class SavedLake:
             file.unlink()
         for file, content in self.files.items():
             if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
         # Closed by the second context manager: the first one only ends the transaction.
         connection = sqlite3.connect(catalog_file(self.home), timeout=60)
