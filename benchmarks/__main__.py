@@ -28,23 +28,23 @@ def main() -> int:
     arguments = _arguments()
     # By default TERM ends Python where it stands, and the servers would outlive the benchmark.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    begun, load = time.monotonic(), _load()
-    sections: dict[str, report.Section] = {}
     failed = []
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder, Workbench(_options(arguments), Path(folder), _say) as bench:
         for name in [name for name in GROUPS if name in (arguments.groups or GROUPS)]:
             _say(f"== {name}")
+            begun, load = time.monotonic(), _load()
             try:
-                sections[name] = GROUPS[name].measure(bench)
+                section = GROUPS[name].measure(bench)
             except Exception:
-                # What the other groups found is worth keeping.
+                # What the other groups find is worth having.
                 traceback.print_exc()
                 failed.append(name)
-        for section in sections.values():
+                continue
             section.notes.extend(f"{peer} could not be measured: {' '.join(error.split())}" for peer, error in bench.failures.items())
-    circumstances = _circumstances(load, time.monotonic() - begun, vars(arguments))
-    shown = report.write(arguments.output, sections, circumstances)
-    _say(f"{shown} after {circumstances['seconds']} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
+            shown = report.write(arguments.output, name, section, _circumstances(load, time.monotonic() - begun, vars(arguments)))
+            _say(f"{shown} after {time.monotonic() - begun:.0f} s")
+    if failed:
+        _say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 

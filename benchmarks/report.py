@@ -58,13 +58,12 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
 
-def write(folder: Path, sections: dict[str, Section], circumstances: dict[str, Any]) -> Path:
-    """Put the sections, with the circumstances of their run, beside those of earlier runs; the Markdown file."""
+def write(folder: Path, name: str, section: Section, circumstances: dict[str, Any]) -> Path:
+    """Put a group's section, with the circumstances of its run, beside those of the others; the Markdown file."""
     stored = folder / JSON_FILE
     kept: dict[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
-    for name, section in sections.items():
-        figures = [asdict(figure) | {"limit": figure.limit, "holds": figure.holds} for figure in section.figures]
-        kept[name] = asdict(section) | {"figures": figures, "run": circumstances}
+    figures = [asdict(figure) | {"limit": figure.limit, "holds": figure.holds} for figure in section.figures]
+    kept[name] = asdict(section) | {"figures": figures, "run": circumstances}
     stored.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     shown = folder / MARKDOWN_FILE
     shown.write_text("\n".join(_markdown(kept)).rstrip() + "\n")
