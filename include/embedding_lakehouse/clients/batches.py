@@ -68,7 +68,8 @@ def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
     def decide(rows: list[BatchRow]) -> list[BatchRow]:
         row = next(row for row in rows if row["batch_id"] == batch_id)
         found[:] = [row]
-        if row["state"] == state or _is_behind(state, row["state"]):
+        # A batch that is blocked once more may be so for another reason.
+        if (row["state"] == state != BLOCKED) or _is_behind(state, row["state"]):
             return []
         if row["state"] not in OPEN_STATES:
             raise ConflictError(f"batch {batch_id} is {row['state']}: it cannot become {state}")

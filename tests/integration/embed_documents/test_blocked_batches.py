@@ -86,6 +86,15 @@ def test_running_again_audits_again_and_stays_blocked(blocked: Blocked) -> None:
     assert heads(lake) == blocked.heads
 
 
+def test_a_batch_that_is_blocked_for_another_reason_says_so(blocked: Blocked) -> None:
+    lake = blocked.saved.restore()
+    rewrite_branch(lake, DOCUMENT_EMBEDDINGS, blocked.batch_id, lambda rows: [row | {"embedding": [1.0] * 7} for row in rows])
+    run = BatchRun(lake).until("commit")
+    with pytest.raises(AuditFailed):
+        run.audit()
+    assert run.row["message"].startswith("every_vector_has_the_declared_dimension: 2 rows")
+
+
 def test_a_mended_branch_passes_and_is_published(blocked: Blocked) -> None:
     lake = blocked.saved.restore()
     rewrite_branch(lake, DOCUMENT_EMBEDDINGS, blocked.batch_id, lambda rows: [row | {"embedding": [1.0] * 8} for row in rows])
