@@ -46,9 +46,9 @@ class InterruptedEngine:
 
 
 class WatchedCatalog(SqlCatalog):
-    """The local stack's catalog, which tells `watch` the moment (`before`, `after`) and the table of every commit."""
+    """A catalog that tells `watch` the moment (`before`, `after`) and the table of every commit."""
 
-    watch: Watch
+    watch: Watch = staticmethod(lambda moment, table: None)
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]

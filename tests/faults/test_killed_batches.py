@@ -82,6 +82,13 @@ def test_runs_that_are_killed_at_random_one_after_the_other_end_in_the_same_stat
     assert state_of(lake) == staged_batch.published
 
 
+def test_processes_that_work_on_the_same_batch_at_once_end_in_the_same_state(trino_stack: Stack, staged_batch: StagedBatch) -> None:
+    lake = staged_batch.after("price").lake
+    tries = [BatchProcess(trino_stack.home) for _ in range(3)]
+    assert [one.end().error for one in tries] == ["", "", ""]
+    assert state_of(lake) == staged_batch.published
+
+
 def test_a_full_disk_stops_the_run_and_publishes_nothing(trino_stack: Stack, staged_batch: StagedBatch) -> None:
     lake = staged_batch.after("price").lake
     before = state_of(lake)

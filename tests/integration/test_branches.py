@@ -1,10 +1,10 @@
 """A batch's files on a branch of their own: committed once, published in order, re-based onto what others left."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.iceberg import (
@@ -23,19 +23,20 @@ from embedding_lakehouse.clients.iceberg import (
 )
 from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError, ConflictError
+from tests.interruptions import WatchedCatalog
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
+def catalog(tmp_path: Path) -> WatchedCatalog:
     """A catalog of the test's own, with the ledger."""
-    own = load_catalog("own", type="sql", uri=f"sqlite:///{tmp_path}/catalog.db?timeout=60", warehouse=f"file://{tmp_path}/warehouse")
+    own = WatchedCatalog("own", uri=f"sqlite:///{tmp_path}/catalog.db?timeout=60", warehouse=f"file://{tmp_path}/warehouse")
     ensure_table(own, DOCUMENT_VERSIONS)
     return own
 
 
 @pytest.fixture
-def table(catalog: Catalog) -> IcebergTable:
+def table(catalog: WatchedCatalog) -> IcebergTable:
     return load_table(catalog, DOCUMENT_VERSIONS)
 
 
@@ -48,6 +49,21 @@ def part(table: IcebergTable, batch_id: str, *documents: str) -> str:
 def stage(table: IcebergTable, batch_id: str, *documents: str) -> int:
     """A branch with a row for each document."""
     return commit_files(table, batch_id, [part(table, batch_id, *documents)], {"batch_id": batch_id})
+
+
+def meanwhile(catalog: WatchedCatalog, *actions: Callable[[IcebergTable], object]) -> None:
+    """Let these happen one by one, through another handle, each right before one of the next commits."""
+    waiting = list(actions)
+
+    def watch(moment: str, name: str) -> None:
+        if moment == "before" and waiting:
+            action = waiting.pop(0)
+            # Its own commits are not watched.
+            rest, waiting[:] = list(waiting), []
+            action(load_table(catalog, DOCUMENT_VERSIONS))
+            waiting[:] = rest
+
+    catalog.watch = watch
 
 
 def documents(table: IcebergTable, ref: str = "main") -> list[str]:
@@ -179,10 +195,54 @@ def test_a_scan_takes_values_and_a_half_open_range(table: IcebergTable) -> None:
     assert scan(table, ("doc_id", "b", "d"), batch_id="b1").to_arrow()["doc_id"].to_pylist() == ["b", "c"]
 
 
-def test_a_branch_of_an_empty_table_says_what_to_run(catalog: Catalog) -> None:
+def test_a_branch_of_an_empty_table_says_what_to_run(catalog: WatchedCatalog) -> None:
     catalog.create_table("embeddings_db.bare", load_table(catalog, DOCUMENT_VERSIONS).schema())
     with pytest.raises(ConfigurationError, match=r"embeddings_db\.bare has no main snapshot: run the DAG set_up_lakehouse first"):
         head_snapshot(catalog.load_table("embeddings_db.bare"))
+
+
+def theirs(table: IcebergTable) -> None:
+    """What somebody else adds to main."""
+    table.add_files([part(table, "theirs", "theirs")])
+
+
+def test_the_slower_of_two_commits_takes_the_other_s_branch(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, lambda other: stage(other, "b1", "a"))
+    snapshot = stage(table, "b1", "a")
+    assert (documents(table, "b1"), table.refs()["b1"].snapshot_id) == (["a"], snapshot)
+
+
+def test_the_slower_of_two_appends_adds_nothing(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, lambda other: append_once(other, [part(other, "b1", "a")], {"batch_id": "b1"}))
+    append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
+    assert documents(table) == ["a"]
+
+
+def test_an_append_lands_beside_what_others_add_in_the_same_moment(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, theirs)
+    append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
+    assert documents(table) == ["a", "theirs"]
+
+
+def test_main_that_moves_in_the_moment_of_publishing_makes_the_branch_stale(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    stage(table, "b1", "a")
+    meanwhile(catalog, theirs)
+    with pytest.raises(StaleBranch, match=r"main of embeddings_db\.document_versions moved while b1 was published"):
+        publish_branch(table, "b1")
+    assert documents(table) == ["theirs"]
+
+
+def test_a_branch_that_is_published_in_the_moment_of_rebasing_is_left_alone(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    stage(table, "b1", "a")
+    meanwhile(catalog, lambda other: publish_branch(other, "b1"))
+    assert rebase_branch(table, "b1") is None
+    assert documents(table) == ["a"]
+
+
+def test_a_table_that_never_rests_is_given_up(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, *[theirs] * 10)
+    with pytest.raises(ConflictError, match=r"could not add files to embeddings_db\.document_versions: the table changes too often"):
+        append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
 
 
 def test_a_part_has_every_column_of_its_table(table: IcebergTable) -> None:
