@@ -212,6 +212,38 @@ def test_the_slower_of_two_commits_takes_the_other_s_branch(catalog: WatchedCata
     assert (documents(table, "b1"), table.refs()["b1"].snapshot_id) == (["a"], snapshot)
 
 
+def test_branches_that_are_committed_in_the_same_moment_are_both_there(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, lambda other: stage(other, "b2", "b"))
+    stage(table, "b1", "a")
+    assert (documents(table, "b1"), documents(table, "b2")) == (["a"], ["b"])
+
+
+def test_an_append_to_main_lands_beside_a_branch_of_the_same_moment(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, lambda other: stage(other, "b2", "b"))
+    append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
+    assert (documents(table), documents(table, "b2")) == (["a"], ["b"])
+
+
+def test_a_branch_that_another_try_published_in_the_same_moment_is_not_made_again(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    meanwhile(catalog, lambda other: (stage(other, "b1", "a"), publish_branch(other, "b1")))
+    stage(table, "b1", "a")
+    assert (documents(table), list(table.refs())) == (["a"], ["main"])
+
+
+def test_a_batch_that_is_published_is_not_committed_again(table: IcebergTable) -> None:
+    stage(table, "b1", "a")
+    published = publish_branch(table, "b1")
+    assert stage(table, "b1", "a") == published
+    assert list(table.refs()) == ["main"]
+
+
+def test_a_file_that_cannot_be_added_is_an_error_of_its_own(table: IcebergTable) -> None:
+    written = part(table, "b1", "a")
+    append_once(table, [written], {"batch_id": "b1"})
+    with pytest.raises(ValueError, match="already referenced"):
+        append_once(table, [written], {"batch_id": "b2"})
+
+
 def test_the_slower_of_two_appends_adds_nothing(catalog: WatchedCatalog, table: IcebergTable) -> None:
     meanwhile(catalog, lambda other: append_once(other, [part(other, "b1", "a")], {"batch_id": "b1"}))
     append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})

@@ -11,6 +11,7 @@ from embedding_lakehouse.core.batches import (
     OPEN_STATES,
     PLANNED,
     PRICED,
+    PUBLISHED,
     BatchRow,
     check_fingerprint,
     latest_published,
@@ -21,7 +22,7 @@ from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
 from embedding_lakehouse.errors import ConflictError
 
-STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED)
+STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED, PUBLISHED)
 
 
 def journal(lake: Lake) -> Journal:
@@ -93,4 +94,7 @@ def take_over(lake: Lake, batch_id: str, dag_id: str, run_id: str) -> None:
 
 
 def _is_behind(state: str, reached: str) -> bool:
+    """A published batch is past every stage but being blocked, which would say of main what is not so."""
+    if (state, reached) == (BLOCKED, PUBLISHED):
+        return False
     return state in STAGES and reached in STAGES and STAGES.index(state) < STAGES.index(reached)

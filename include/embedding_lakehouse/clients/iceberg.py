@@ -5,6 +5,7 @@ often and by however many tries the commit runs. PyIceberg publishes any branch,
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -166,22 +167,34 @@ def delete_rows(table: IcebergTable, **equal: str | int) -> None:
     table.delete(And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items())))
 
 
-def commit_files(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
-    """Make `branch` from main's head with one snapshot that adds `files`; the branch's snapshot id.
+def commit_files(table: IcebergTable, branch: str, files: list[str], marks: dict[str, str]) -> int:
+    """Make `branch` from main's head with one snapshot that adds `files` under a batch id (`marks["batch_id"]`); the snapshot's id.
 
-    Where the branch exists already, nothing is added and its snapshot id is returned. Without files the branch is main's head.
+    Where the branch exists already, or the batch is part of main, nothing is added. Without files the branch is main's head.
     """
     for _ in range(COMMIT_TRIES):
         table.refresh()
         if existing := table.snapshot_by_name(branch):
             return existing.snapshot_id
+        if (published := batch_snapshot(table, marks["batch_id"])) is not None:
+            return published
         try:
-            return _put_branch(table, branch, files, properties)
+            return _put_new_branch(table, branch, files, marks)
         except CommitFailedException:
             continue
     raise ConflictError(
         f"could not create the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again"
     )
+
+
+def _put_new_branch(table: IcebergTable, branch: str, files: list[str], marks: dict[str, str]) -> int:
+    snapshot_id = _put_branch(table, branch, files, marks)
+    table.refresh()
+    # Another try can have made the branch and published it in this very moment: then there is none again, and ours is one too many.
+    if (published := batch_snapshot(table, marks["batch_id"])) is not None:
+        drop_branch(table, branch)
+        return published
+    return snapshot_id
 
 
 def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) -> int:
@@ -194,7 +207,8 @@ def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) ->
             return known
         never_retry(table)
         try:
-            table.add_files(files, snapshot_properties=marks)
+            with _lost_races(table):
+                table.add_files(files, snapshot_properties=marks)
         except CommitFailedException:
             continue
         return head_snapshot(table).snapshot_id
@@ -225,9 +239,27 @@ def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: 
     never_retry(table)
     transaction = table.transaction()
     ManageSnapshots(transaction).create_branch(head_snapshot(table).snapshot_id, branch).commit()
-    if files:
-        transaction.add_files(files, snapshot_properties=properties, branch=branch)
-    return head_snapshot(transaction.commit_transaction(), branch).snapshot_id
+    with _lost_races(table):
+        if files:
+            transaction.add_files(files, snapshot_properties=properties, branch=branch)
+        return head_snapshot(transaction.commit_transaction(), branch).snapshot_id
+
+
+@contextmanager
+def _lost_races(table: IcebergTable) -> Iterator[None]:
+    """Raise CommitFailedException for every race that a commit loses.
+
+    PyIceberg does so by itself where the same branch moved. A snapshot on another branch takes the sequence number that this one was to
+    have, which is a ValueError.
+    """
+    read = table.metadata_location
+    try:
+        yield
+    except ValueError as error:
+        table.refresh()
+        if table.metadata_location == read:
+            raise
+        raise CommitFailedException(f"{'.'.join(table.name())} changed since it was read") from error
 
 
 def never_retry(table: IcebergTable) -> None:

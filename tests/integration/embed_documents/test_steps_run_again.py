@@ -10,7 +10,15 @@ from dev.stack import Stack
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import connect
 from embedding_lakehouse.clients.models import Embedded
-from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_DOCUMENTS, BATCH_REUSE, DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
+from embedding_lakehouse.core.tables import (
+    BATCH_CHUNKS,
+    BATCH_DOCUMENTS,
+    BATCH_REUSE,
+    DOCUMENT_EMBEDDINGS,
+    DOCUMENT_VERSIONS,
+    EMBEDDING_BATCHES,
+    Table,
+)
 from embedding_lakehouse.errors import ConflictError, LakehouseError
 from embedding_lakehouse.steps.embed_documents import planning, publishing
 from tests.batches import BatchRun, CountingModel, state_of
@@ -106,6 +114,23 @@ def test_two_tries_of_committing_side_by_side_commit_once(staged_batch: StagedBa
     publishing.commit_embeddings(run.batch_id, late)
     finish(run, "publish")
     assert state_of(run.lake) == staged_batch.published
+
+
+@pytest.mark.parametrize("table", [DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES], ids=lambda table: table.name)
+def test_a_late_try_of_committing_adds_nothing_to_what_is_published(staged_batch: StagedBatch, trino_stack: Stack, table: Table) -> None:
+    run = staged_batch.after("embed")
+    late = interrupted_at_commit(run.lake, trino_stack, table.name, lambda: finish(run, "commit", "publish"))
+    publishing.commit_embeddings(run.batch_id, late)
+    assert state_of(run.lake) == staged_batch.published
+    assert [list(run.lake.table(branched).refs()) for branched in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS)] == [["main"], ["main"]]
+
+
+def test_a_late_try_of_pricing_adds_nothing_to_what_is_published(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+    run = staged_batch.after("chunk")
+    late = interrupted_at_commit(run.lake, trino_stack, DOCUMENT_VERSIONS.name, lambda: finish(run, "price", "embed", "commit", "publish"))
+    planning.price_batch(run.result["chunk"], late)
+    assert state_of(run.lake) == staged_batch.published
+    assert list(run.lake.table(DOCUMENT_VERSIONS).refs()) == ["main"]
 
 
 def test_publishing_twice_publishes_once(staged_batch: StagedBatch) -> None:
