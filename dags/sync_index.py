@@ -11,6 +11,7 @@ from airflow.sdk import Param, dag
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
+from embedding_lakehouse.sync_group import apply_sync
 from embedding_lakehouse.task_errors import lakehouse_task
 
 PARAMS = {"profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose live release follows.")}
@@ -24,35 +25,7 @@ def sync_index():
 
         return planning.plan_sync(params["profile"], dag.dag_id, run_id)
 
-    @lakehouse_task
-    def upsert_records(shard: dict[str, Any]) -> dict[str, Any]:
-        from embedding_lakehouse.steps.sync_index import writing
-
-        return writing.upsert_records(shard)
-
-    @lakehouse_task
-    def verify_records(shards: list[dict[str, Any]], upserted: list[dict[str, Any]]) -> int:
-        from embedding_lakehouse.steps.sync_index import closing
-
-        return closing.verify_records(shards, upserted)
-
-    @lakehouse_task
-    def delete_records(shard: dict[str, Any]) -> dict[str, Any]:
-        from embedding_lakehouse.steps.sync_index import writing
-
-        return writing.delete_records(shard)
-
-    @lakehouse_task
-    def record_sync(shards: list[dict[str, Any]], upserted: list[dict[str, Any]], deleted: list[dict[str, Any]]) -> str:
-        from embedding_lakehouse.steps.sync_index import closing
-
-        return closing.record_sync(shards, upserted, deleted)
-
-    shards = plan_sync()
-    upserted = upsert_records.expand(shard=shards)
-    deleted = delete_records.expand(shard=shards)
-    verify_records(shards, upserted) >> deleted
-    record_sync(shards, upserted, deleted)
+    apply_sync.override(prefix_group_id=False)(plan_sync())
 
 
 sync_index()

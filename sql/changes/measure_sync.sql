@@ -2,7 +2,7 @@
 -- Grain:   one row.
 -- Binds:   1. profile, 2. whether there is a state before, 3. profile, 4. ids of unrecorded syncs with commas.
 -- Names:   versions_before, versions_after (embeddings_db.document_versions).
--- Used by: steps/sync_index/planning.py
+-- Used by: clients/sync_plans.py
 
 with
 

@@ -1,6 +1,7 @@
 -- Plan what turns the records of one state of the ledger into those of another: chunks to write, with their rows' files, and to remove.
 -- A chunk in both states is written again where several rows of it exist (its batch was rejected or rolled back in between), and where
--- a sync that was never recorded may have touched its document. A chunk without a row is planned without a file.
+-- a sync that was never recorded may have touched its document. A chunk without a row is planned without a file. A vector belongs to the
+-- batch that made it: neither the rows of a rejected batch nor copies of its vectors are written.
 -- Large tables stand on the left of joins; with join_distribution_type BROADCAST the planner keeps to that, and holds only the difference.
 -- Grain:   one row per chunk_id and sync.
 -- Binds:   1. profile, 2. whether there is a state before, 3. profile, 4. ids of unrecorded syncs with commas,
@@ -10,10 +11,10 @@
 --          18. sync_id, 19. number of shards.
 -- Names:   versions_before, versions_after (embeddings_db.document_versions),
 --          embeddings_before, embeddings_after (embeddings_db.document_embeddings).
--- Used by: steps/sync_index/planning.py
+-- Used by: clients/sync_plans.py
 
 insert into embeddings_db.sync_changes
-(sync_id, shard, doc_id, chunk_id, is_upsert, source_batch, source_file, title)
+(sync_id, shard, doc_id, chunk_id, is_upsert, was_current, source_batch, source_file, title)
 
 with
 
@@ -104,6 +105,7 @@ opened as (
         versions.doc_id,
         chunks.chunk_id,
         versions.is_after,
+        not versions.is_after as was_current,
         changed.is_unsure,
         changed.title
     from versions
@@ -120,6 +122,7 @@ opened as (
         doc_id,
         chunk_id,
         false as is_after,
+        false as was_current,
         true as is_unsure,
         null as title
     from embeddings_db.sync_changes
@@ -138,6 +141,7 @@ chunks as (
         any_value(doc_id) as doc_id,
         not bool_and(is_after) as is_before,
         bool_or(is_after) as is_after,
+        bool_or(was_current) as was_current,
         bool_or(is_unsure) as is_unsure,
         max(title) as title
     from opened
@@ -158,6 +162,7 @@ embedded as (
     select
         chunk_id,
         batch_id,
+        copied_from_batch,
         "$path" as source_file
     from embeddings_db.document_embeddings for version as of {{ embeddings_after }}
     where model_version = ? and profile = ?
@@ -167,6 +172,7 @@ embedded as (
     select
         chunk_id,
         batch_id,
+        copied_from_batch,
         null as source_file
     from embeddings_db.document_embeddings for version as of {{ embeddings_before }}
     where ? and model_version = ? and profile = ?
@@ -176,11 +182,14 @@ embedded as (
 usable as (
 
     select
-        embedded.chunk_id,
-        embedded.batch_id,
-        if(rejected.batch_id is null, embedded.source_file) as source_file
+        chunk_id,
+        batch_id,
+        if(
+            batch_id not in (select rejected.batch_id from rejected)
+            and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected),
+            source_file
+        ) as source_file
     from embedded
-    left join rejected on embedded.batch_id = rejected.batch_id
 
 ),
 
@@ -190,6 +199,7 @@ changes as (
         chunks.chunk_id,
         any_value(chunks.doc_id) as doc_id,
         any_value(chunks.is_after) as is_upsert,
+        any_value(chunks.was_current) as was_current,
         any_value(chunks.title) as title,
         max(usable.batch_id) filter (where usable.source_file is not null) as source_batch,
         max_by(usable.source_file, usable.batch_id) filter (where usable.source_file is not null) as source_file
@@ -210,6 +220,7 @@ select
     doc_id,
     chunk_id,
     is_upsert,
+    was_current,
     source_batch,
     source_file,
     title

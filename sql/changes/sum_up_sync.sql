@@ -1,7 +1,7 @@
 -- What each shard of a planned sync has to do, the documents of all shards, and a chunk that it cannot write because no row of it exists.
 -- Grain:   one row per shard.
 -- Binds:   1. sync_id, 2. sync_id.
--- Used by: steps/sync_index/planning.py
+-- Used by: clients/sync_plans.py
 
 with
 

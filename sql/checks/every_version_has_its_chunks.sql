@@ -34,6 +34,7 @@ embedded as (
         model_version = ?
         and chunk_id in (select named.chunk_id from named)
         and batch_id not in (select rejected.batch_id from rejected)
+        and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected)
 
 )
 

@@ -32,6 +32,12 @@ from embeddings_db.document_embeddings for version as of {{ embeddings_snapshot 
 where
     model_version = ?
     and chunk_id in (select committed.chunk_id from committed)
-    and (batch_id = ? or batch_id not in (select rejected.batch_id from rejected))
+    and (
+        batch_id = ?
+        or (
+            batch_id not in (select rejected.batch_id from rejected)
+            and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected)
+        )
+    )
 group by chunk_id
 having count(*) > 1

@@ -1,4 +1,5 @@
 -- Which chunks of a batch need no embedding: their own row exists, or the same text has a vector elsewhere in the profile.
+-- Vectors of rejected batches and copies of them are never used again.
 -- Grain:   one row per chunk_id and batch; a second try finds the same again and adds it once more, which readers bear.
 -- Binds:   1. batch_id, 2. model_version, 3. profile fingerprint, 4. batch_id.
 -- Names:   embeddings_snapshot (embeddings_db.document_embeddings).
@@ -40,6 +41,7 @@ embedded as (
         and profile_fingerprint = ?
         and text_hash in (select planned.text_hash from planned)
         and batch_id not in (select rejected.batch_id from rejected)
+        and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected)
 
 ),
 

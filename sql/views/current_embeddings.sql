@@ -51,4 +51,6 @@ inner join current_chunks
     on
         embeddings.profile = current_chunks.profile
         and embeddings.chunk_id = current_chunks.chunk_id
-where embeddings.batch_id not in (select rejected.batch_id from rejected)
+where
+    embeddings.batch_id not in (select rejected.batch_id from rejected)
+    and coalesce(embeddings.copied_from_batch, embeddings.batch_id) not in (select rejected.batch_id from rejected)

@@ -19,6 +19,7 @@ EMBEDDED = (
     {"chunk_id": "rejected", "text_hash": "t rejected", "batch_id": "b3"},
     {"chunk_id": "rejected and again", "text_hash": "t again", "batch_id": "b3"},
     {"chunk_id": "elsewhere again", "text_hash": "t again", "batch_id": "b2"},
+    {"chunk_id": "copy of a rejected one", "text_hash": "t copied from rejected", "batch_id": "b4", "copied_from_batch": "b3"},
     {"chunk_id": "other settings", "text_hash": "t settings", "batch_id": "b1", "profile_fingerprint": "f0"},
     {"chunk_id": "other model", "text_hash": "t model", "batch_id": "b1", "model_version": "v0"},
 )
@@ -30,6 +31,7 @@ PLANNED = {
     "beside the kept": ("t kept", "b1"),
     "rejected": ("t rejected", "bought"),
     "rejected and again": ("t again", "b2"),
+    "copy of a rejected one": ("t copied from rejected", "bought"),
     "other settings": ("t settings", "bought"),
     "other model": ("t model", "bought"),
     "new": ("t new", "bought"),
@@ -52,7 +54,7 @@ def planned(module_lake: Lake) -> Lake:
     embeddings.manage_snapshots().create_branch(head_snapshot(embeddings).snapshot_id, "batch-b8").commit()
     unpublished = defaults | {"chunk_id": "not published", "text_hash": "t branch", "batch_id": "b8"}
     append(module_lake, DOCUMENT_EMBEDDINGS, [unpublished], branch="batch-b8")
-    states = {"b1": "published", "b2": "published", "b3": "rejected"}
+    states = {"b1": "published", "b2": "published", "b3": "rejected", "b4": "published"}
     batches.journal(module_lake).change(lambda rows: [{"batch_id": batch, "state": state} for batch, state in states.items()])
     append(
         module_lake,
@@ -94,9 +96,9 @@ def test_a_copy_names_the_file_that_holds_the_vector(planned: Lake) -> None:
 
 
 def test_the_price_counts_chunks_by_where_their_vectors_come_from(planned: Lake) -> None:
-    # Bought are five texts, one of them for two chunks, each ten times as long as its hash; a token has four characters.
-    characters = sum(len(text) * 10 for text in ("t rejected", "t settings", "t model", "t new", "t branch"))
-    assert planned.sql.row("plans/price_batch", ("b9", "b9")) == (11, 1, 4, 5, -(-characters // 4))
+    # Bought are six texts, one of them for two chunks, each ten times as long as its hash; a token has four characters.
+    characters = sum(len(text) * 10 for text in ("t rejected", "t copied from rejected", "t settings", "t model", "t new", "t branch"))
+    assert planned.sql.row("plans/price_batch", ("b9", "b9")) == (12, 1, 4, 6, -(-characters // 4))
 
 
 def test_what_two_tries_found_is_priced_once(planned: Lake) -> None:

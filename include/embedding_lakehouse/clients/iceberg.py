@@ -318,6 +318,39 @@ def publish_branch(table: IcebergTable, branch: str) -> int:
     return own
 
 
+def tag_snapshot(table: IcebergTable, tag: str, snapshot_id: int) -> None:
+    """Keep a snapshot from expiring under a tag, which leaves whatever snapshot it kept before.
+
+    Raises ConfigurationError where the snapshot has expired already.
+    """
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        if (known := table.refs().get(tag)) and known.snapshot_id == snapshot_id:
+            return
+        if table.snapshot_by_id(snapshot_id) is None:
+            raise ConfigurationError(f"the snapshot {snapshot_id} of {'.'.join(table.name())} has expired and cannot be kept as {tag}")
+        try:
+            table.manage_snapshots().create_tag(snapshot_id, tag).commit()
+        except CommitFailedException:
+            continue
+        return
+    raise ConflictError(f"could not set the tag {tag} of {'.'.join(table.name())}: the table changes too often; run the task again")
+
+
+def drop_tag(table: IcebergTable, tag: str) -> None:
+    """Let the snapshot of a tag expire."""
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        if tag not in table.refs():
+            return
+        try:
+            table.manage_snapshots().remove_tag(tag).commit()
+        except CommitFailedException:
+            continue
+        return
+    raise ConflictError(f"could not drop the tag {tag} of {'.'.join(table.name())}: the table changes too often; run the task again")
+
+
 def drop_branch(table: IcebergTable, branch: str) -> None:
     """Remove a branch that will not be published; its files are left to the maintenance of the table."""
     table.refresh()

@@ -1,18 +1,22 @@
 """The releases of the index in the lake: which namespace is live, what it holds, and which sync may write to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from embedding_lakehouse.clients.iceberg import scan
+from embedding_lakehouse.clients.iceberg import drop_tag, scan, tag_snapshot
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.sync_changes import id_checksum
 from embedding_lakehouse.core import releases as rules
+from embedding_lakehouse.core import syncs
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.releases import ReleaseRow, Sync
-from embedding_lakehouse.core.tables import INDEX_RELEASES, INDEX_SYNCS
+from embedding_lakehouse.core.releases import ReleaseRow
+from embedding_lakehouse.core.syncs import Sync
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_RELEASES, INDEX_SYNCS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +29,62 @@ class Releases:
     def _journal(self) -> Journal:
         return Journal(self.lake.catalog, INDEX_RELEASES, "release_id")
 
+    def rows(self) -> list[ReleaseRow]:
+        """Every release as it is now."""
+        return self._journal.rows()
+
     def live(self, profile: str) -> ReleaseRow:
-        """The profile's live release. Raises ConfigurationError where there is none."""
-        return rules.live_release(self._journal.rows(), profile)
+        """The profile's live release: the one place that says where to read. Raises ConfigurationError where there is none."""
+        return rules.live_release(self.rows(), profile)
+
+    def named(self, release_id: str) -> ReleaseRow:
+        """The release of that id. Raises InputError where there is none."""
+        return rules.release_named(self.rows(), release_id)
 
     def begin(self, profile: Profile, created_by: str) -> bool:
         """Make the profile's first release; False where it has had one."""
         return bool(self._journal.change(lambda rows: rules.first_release(rows, profile, created_by, datetime.now(UTC))))
 
+    def change(self, decide: Callable[[list[ReleaseRow]], list[ReleaseRow]]) -> list[ReleaseRow]:
+        """Put the rows that a rule makes of the current ones, by compare-and-set, and return them."""
+        return self._journal.change(decide)
+
+    def move(self, release_id: str, state: str, **changes: Any) -> ReleaseRow:
+        """Put a release that is not live into another state. Raises ConflictError for the live one."""
+        self._journal.change(lambda rows: rules.moved(rows, release_id, state, datetime.now(UTC), **changes))
+        return self.named(release_id)
+
     def open_sync(self, sync: Sync) -> None:
         """Note that the sync may write from now on. Raises ConflictError where another one came first."""
-        self._journal.change(lambda rows: rules.open_sync(rows, sync, datetime.now(UTC)))
+        self._journal.change(lambda rows: syncs.open_sync(rows, sync, datetime.now(UTC)))
 
     def check_open(self, sync: Sync) -> None:
         """Raise ConflictError where the sync may not write any more, since another one came later."""
-        rules.check_open(self._journal.rows(), sync)
+        syncs.check_open(self.rows(), sync)
+
+    def keep_snapshots(self, release_id: str) -> None:
+        """Tag the snapshots that the release holds, so that expiry keeps them; a dropped release lets them go."""
+        row, tag = self.named(release_id), f"release-{release_id}"
+        for declared, column in ((DOCUMENT_EMBEDDINGS, "embeddings_snapshot"), (DOCUMENT_VERSIONS, "versions_snapshot")):
+            if row["state"] == rules.DROPPED or row[column] is None:
+                drop_tag(self.lake.table(declared), tag)
+            else:
+                tag_snapshot(self.lake.table(declared), tag, row[column])
 
     def record_sync(self, sync: Sync, **figures: Any) -> None:
-        """Append the sync to `index_syncs` and then move the release's watermark; both once, however often it is called.
+        """Append the sync to `index_syncs`, move the release's watermark and checksum, and tag what it holds; once, however often called.
 
         Raises ConflictError, and moves nothing, where another sync moved the watermark or was planned later.
         """
         written = self._is_written(sync)
-        rows = self._journal.rows()
-        if written and rules.is_recorded(rows, sync):
-            return
-        rules.check_open(rows, sync)
-        if not written:
-            self._append(sync, figures)
-        self._journal.change(lambda rows: rules.close_sync(rows, sync, datetime.now(UTC)))
+        rows = self.rows()
+        if not (written and syncs.is_recorded(rows, sync)):
+            syncs.check_open(rows, sync)
+            if not written:
+                self._append(sync, figures)
+            changed = id_checksum(self.lake, sync.sync_id)
+            self._journal.change(lambda rows: syncs.close_sync(rows, sync, changed, datetime.now(UTC)))
+        self.keep_snapshots(sync.release_id)
 
     def _is_written(self, sync: Sync) -> bool:
         return scan(self.lake.table(INDEX_SYNCS), sync_id=sync.sync_id).count() > 0

@@ -12,6 +12,7 @@ from pyiceberg.table import Table as IcebergTable
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import VECTOR_COLUMN, read_parts
+from embedding_lakehouse.core.checksums import EMPTY, checksum, combined
 from embedding_lakehouse.core.records import ROW_COLUMNS
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, SYNC_CHANGES
 from embedding_lakehouse.errors import ConflictError
@@ -45,6 +46,17 @@ def planned_upserts(lake: Lake, sync_id: str, shard: int) -> list[PlannedRecord]
 def planned_deletes(lake: Lake, sync_id: str, shard: int) -> list[str]:
     """The ids of the records that a shard removes."""
     return _changes(lake, sync_id, shard, is_upsert=False)["chunk_id"].to_pylist()
+
+
+def id_checksum(lake: Lake, sync_id: str) -> str:
+    """The checksum of the record ids that a sync adds to the recorded state, less those that it takes from it."""
+    checksums = [EMPTY]
+    for rows in scan(lake.table(SYNC_CHANGES), sync_id=sync_id).to_arrow_batch_reader():
+        is_added = pc.and_(rows["is_upsert"], pc.invert(rows["was_current"]))
+        is_removed = pc.and_(pc.invert(rows["is_upsert"]), rows["was_current"])
+        added, removed = (rows["chunk_id"].filter(chosen).to_pylist() for chosen in (is_added, is_removed))
+        checksums.append(checksum(added, removed))
+    return combined(*checksums)
 
 
 def _changes(lake: Lake, sync_id: str, shard: int, is_upsert: bool) -> pa.Table:

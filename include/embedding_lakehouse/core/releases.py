@@ -1,14 +1,16 @@
-"""Releases of the index, and the rules by which a sync may write to one and move its watermark."""
+"""Releases of the index: which states they go through, which one is live, and what may be switched, retired or dropped."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from embedding_lakehouse.core.checksums import EMPTY
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.errors import ConfigurationError, ConflictError
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError
 
-LIVE = "live"
+BUILDING, VERIFIED, LIVE, RETIRED, DROPPED = "building", "verified", "live", "retired", "dropped"
+# What has a namespace that may hold records.
+HELD = (BUILDING, VERIFIED, LIVE, RETIRED)
 
 ReleaseRow = dict[str, Any]
 
@@ -32,38 +34,13 @@ class IndexShape:
         return cls(row["index_name"], row["dimension"], row["metric"])
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A planned sync: which states of the lake it leads between, and where. It travels between tasks as a dict.
-
-    `covers` are the earlier syncs that were never recorded: what they may have left in the index is part of this one's changes.
-    """
-
-    sync_id: str
-    profile: str
-    release_id: str
-    index_name: str
-    dimension: int
-    metric: str
-    namespace: str
-    versions_before: int | None
-    versions_after: int
-    embeddings_after: int
-    covers: list[str]
-    document_count: int
-    record_count: int
-    dag_id: str
-    run_id: str
-    started_at: str
-
-    @property
-    def index(self) -> IndexShape:
-        """The index that the sync writes to."""
-        return IndexShape(self.index_name, self.dimension, self.metric)
-
-    def as_keys(self) -> dict[str, Any]:
-        """The sync as XCom carries it."""
-        return asdict(self)
+def release_named(rows: list[ReleaseRow], release_id: str) -> ReleaseRow:
+    """The release of that id. Raises InputError, which names those that exist, where there is none."""
+    for row in rows:
+        if row["release_id"] == release_id:
+            return row
+    known = ", ".join(f"{row['release_id']} ({row['state']})" for row in rows) or "none"
+    raise InputError(f"there is no release {release_id!r}; there are: {known}")
 
 
 def live_release(rows: list[ReleaseRow], profile: str) -> ReleaseRow:
@@ -81,78 +58,56 @@ def first_release(rows: list[ReleaseRow], profile: Profile, created_by: str, mom
     """The empty live release that a profile begins with; nothing where the profile has had one."""
     if any(row["profile"] == profile.name for row in rows):
         return []
-    name = f"{profile.name}-r1"
+    return [new_release(rows, profile, created_by, "the profile's first release", moment) | {"state": LIVE}]
+
+
+def new_release(rows: list[ReleaseRow], profile: Profile, created_by: str, reason: str, moment: datetime) -> ReleaseRow:
+    """An empty release to be built, under a name and namespace that the profile never had."""
+    numbers = [int(row["release_id"].rpartition("-r")[2]) for row in rows if row["profile"] == profile.name]
+    name = f"{profile.name}-r{max(numbers, default=0) + 1}"
+    return {
+        "release_id": name,
+        "profile": profile.name,
+        "index_name": profile.index.name,
+        "namespace": name,
+        "state": BUILDING,
+        "dimension": profile.dimensions,
+        "metric": profile.index.metric,
+        "embeddings_snapshot": None,
+        "versions_snapshot": None,
+        "record_count": 0,
+        "id_checksum": EMPTY,
+        "is_pinned": False,
+        "open_syncs": [],
+        "created_by": created_by,
+        "reason": reason,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+
+
+def switched(rows: list[ReleaseRow], release_id: str, keep_until: datetime, moment: datetime) -> list[ReleaseRow]:
+    """The rows that make a release the live one and retire the one before it; nothing where it is live already.
+
+    Only a verified or a retired release may become live: both were complete. Raises ConflictError for any other.
+    """
+    row = release_named(rows, release_id)
+    if row["state"] == LIVE:
+        return []
+    if row["state"] not in (VERIFIED, RETIRED):
+        raise ConflictError(f"the release {release_id} is {row['state']}: only a verified or a retired one can become the live one")
+    before = live_release(rows, row["profile"])
     return [
-        {
-            "release_id": name,
-            "profile": profile.name,
-            "index_name": profile.index.name,
-            "namespace": name,
-            "state": LIVE,
-            "dimension": profile.dimensions,
-            "metric": profile.index.metric,
-            "embeddings_snapshot": None,
-            "versions_snapshot": None,
-            "record_count": 0,
-            "open_syncs": [],
-            "created_by": created_by,
-            "reason": "the profile's first release",
-            "created_at": moment,
-            "updated_at": moment,
-        }
+        row | {"state": LIVE, "keep_until": None, "updated_at": moment},
+        before | {"state": RETIRED, "keep_until": keep_until, "updated_at": moment},
     ]
 
 
-def open_sync(rows: list[ReleaseRow], sync: Sync, moment: datetime) -> list[ReleaseRow]:
-    """The release's row with the sync noted as one that may write. Raises ConflictError where another came first."""
-    row = _row(rows, sync)
-    _check(row, sync, expected=sync.covers)
-    return [row | {"open_syncs": [*sync.covers, sync.sync_id], "updated_at": moment}]
-
-
-def check_open(rows: list[ReleaseRow], sync: Sync) -> None:
-    """Raise ConflictError unless the sync is still the last one that may write to its release."""
-    _check(_row(rows, sync), sync, expected=[*sync.covers, sync.sync_id])
-
-
-def is_recorded(rows: list[ReleaseRow], sync: Sync) -> bool:
-    """Whether the release stands where the sync leads and owes nothing more."""
-    row = _row(rows, sync)
-    return row["versions_snapshot"] == sync.versions_after and not row["open_syncs"]
-
-
-def close_sync(rows: list[ReleaseRow], sync: Sync, moment: datetime) -> list[ReleaseRow]:
-    """The release's row with the watermark where the sync leads. Raises ConflictError where another sync moved it or came later."""
-    check_open(rows, sync)
-    moved = {
-        "embeddings_snapshot": sync.embeddings_after,
-        "versions_snapshot": sync.versions_after,
-        "record_count": sync.record_count,
-        "open_syncs": [],
-        "updated_at": moment,
-    }
-    return [_row(rows, sync) | moved]
-
-
-def _row(rows: list[ReleaseRow], sync: Sync) -> ReleaseRow:
-    for row in rows:
-        if row["release_id"] == sync.release_id:
-            return row
-    raise ConflictError(f"the release {sync.release_id} is gone since the sync {sync.sync_id} was planned: run sync_index again")
-
-
-def _check(row: ReleaseRow, sync: Sync, expected: list[str]) -> None:
-    for reason in _differences(row, sync, expected):
-        raise ConflictError(
-            f"{reason} while the sync {sync.sync_id} of release {sync.release_id} was at work: its watermark stays, nothing is lost; "
-            "run sync_index again, which makes good for what this one wrote"
-        )
-
-
-def _differences(row: ReleaseRow, sync: Sync, expected: list[str]) -> Iterator[str]:
-    if row["state"] != LIVE:
-        yield f"the release became {row['state']}"
-    if row["versions_snapshot"] != sync.versions_before:
-        yield f"another sync moved the watermark from {sync.versions_before} to {row['versions_snapshot']}"
-    if list(row["open_syncs"] or []) != expected:
-        yield f"another sync was planned ({', '.join(row['open_syncs'] or []) or 'and recorded'})"
+def moved(rows: list[ReleaseRow], release_id: str, state: str, moment: datetime, **changes: Any) -> list[ReleaseRow]:
+    """The release's row in another state; nothing where it is in it already. The live one changes by `switched` alone."""
+    row = release_named(rows, release_id)
+    if row["state"] == state:
+        return []
+    if LIVE in (row["state"], state):
+        raise ConflictError(f"the release {release_id} is {row['state']} and cannot become {state}: run the DAG switch_release")
+    return [row | changes | {"state": state, "updated_at": moment}]

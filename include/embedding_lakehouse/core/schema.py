@@ -1,6 +1,7 @@
 """Every table of the lakehouse, in the order in which they are set up."""
 
+from embedding_lakehouse.core.index_tables import INDEX_TABLES
 from embedding_lakehouse.core.ingest_tables import INGEST_TABLES
 from embedding_lakehouse.core.tables import TABLES
 
-ALL_TABLES = (*TABLES, *INGEST_TABLES)
+ALL_TABLES = (*TABLES, *INDEX_TABLES, *INGEST_TABLES)

@@ -1,11 +1,14 @@
 """The index equals the lake after every kind of change, and nothing but the difference travels."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
-from embedding_lakehouse.clients.iceberg import scan
+from embedding_lakehouse.clients.iceberg import drop_tag, scan
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.checksums import checksum
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, INDEX_SYNCS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_SYNCS
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 from embedding_lakehouse.steps.sync_index.planning import plan_sync
 from tests.index_fixtures import Following, difference
@@ -153,12 +156,31 @@ def test_a_chunk_without_a_row_is_named_before_anything_is_written(builder: Lake
     assert Releases(following.lake).live(following.profile.name)["open_syncs"] == []
 
 
+def test_the_snapshots_that_a_release_holds_cannot_expire(builder: LakeBuilder, following: Following):
+    builder.publish(CORPUS)
+    following.sync()
+    builder.publish({"a.md": ["a four"]})
+    for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
+        table = following.lake.table(table)
+        table.maintenance.expire_snapshots().older_than(datetime.now() + timedelta(days=1)).commit()
+    assert following.sync() == (1, 3)
+
+
+def test_the_checksum_of_a_release_is_that_of_its_records(builder: LakeBuilder, following: Following):
+    for change in (CORPUS, {"a.md": ["a one", "a four"]}, {"d.md": ["d one"]}):
+        builder.publish(change, deleted=("c.md",) if "d.md" in change else ())
+        following.sync()
+        assert Releases(following.lake).live(following.profile.name)["id_checksum"] == checksum(following.records())
+
+
 def test_an_expired_watermark_names_the_rebuild(builder: LakeBuilder, following: Following):
     builder.publish(CORPUS)
     following.sync()
-    held = Releases(following.lake).live(following.profile.name)["versions_snapshot"]
+    live = Releases(following.lake).live(following.profile.name)
     builder.publish({"a.md": ["a four"]})
-    following.lake.table(DOCUMENT_VERSIONS).maintenance.expire_snapshots().by_id(held).commit()
+    versions = following.lake.table(DOCUMENT_VERSIONS)
+    drop_tag(versions, f"release-{live['release_id']}")
+    versions.maintenance.expire_snapshots().by_id(live["versions_snapshot"]).commit()
     with pytest.raises(ConfigurationError, match="rebuild_index"):
         following.plan()
 

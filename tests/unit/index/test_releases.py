@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.releases import Sync, check_open, close_sync, first_release, is_recorded, live_release, open_sync
+from embedding_lakehouse.core.releases import first_release, live_release
+from embedding_lakehouse.core.syncs import Sync, check_open, close_sync, is_recorded, open_sync
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_two_live_releases_are_named():
 def test_an_opened_and_closed_sync_moves_the_watermark():
     (opened,) = open_sync([release()], SYNC, NOW)
     assert (opened["versions_snapshot"], opened["open_syncs"]) == (1, ["s1"])
-    (closed,) = close_sync([opened], SYNC, NOW)
+    (closed,) = close_sync([opened], SYNC, "00000000000000ff", NOW)
     assert (closed["versions_snapshot"], closed["open_syncs"], closed["record_count"]) == (2, [], 4)
     assert is_recorded([closed], SYNC)
 
@@ -82,7 +83,7 @@ def test_a_sync_writes_and_records_only_while_it_is_the_last_one(row: dict):
     with pytest.raises(ConflictError):
         check_open([row], SYNC)
     with pytest.raises(ConflictError):
-        close_sync([row], SYNC, NOW)
+        close_sync([row], SYNC, "00000000000000ff", NOW)
 
 
 def test_a_sync_travels_as_plain_values():

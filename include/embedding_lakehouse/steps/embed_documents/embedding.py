@@ -21,7 +21,7 @@ from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_REUSE, DOCUMENT_
 
 
 class KnownVector(NamedTuple):
-    """A vector that need not be bought: its values (float32, one per dimension), the text's tokens, the batch it is copied from."""
+    """A vector that need not be bought: its values (float32, one per dimension), the text's tokens, the batch that made it."""
 
     values: np.ndarray
     token_count: int
@@ -91,26 +91,28 @@ def _copies(lake: Lake, sources: dict[str, dict[str, Any]]) -> Known:
     known: Known = {}
     for file, texts in by_file.items():
         try:
-            for text, batch, values, tokens in _vectors(table, [file], texts):
+            for text, batch, copied_from, values, tokens in _vectors(table, [file], texts):
                 if batch == sources[text]["source_batch"]:
-                    known[text] = KnownVector(values, tokens, batch)
+                    known[text] = KnownVector(values, tokens, copied_from or batch)
         except FileNotFoundError:
             continue
     return known
 
 
 def _staged_vectors(lake: Lake, staged: list[str], texts: set[str]) -> Known:
-    """Vectors that a killed try bought for texts that other chunks of the shard still need."""
-    table = lake.table(DOCUMENT_EMBEDDINGS)
-    return {text: KnownVector(values, tokens, None) for text, _, values, tokens in _vectors(table, staged, sorted(texts))}
+    """Vectors that a killed try bought or copied for texts that other chunks of the shard still need."""
+    found = _vectors(lake.table(DOCUMENT_EMBEDDINGS), staged, sorted(texts))
+    return {text: KnownVector(values, tokens, copied_from) for text, _, copied_from, values, tokens in found}
 
 
-def _vectors(table: Any, files: list[str], texts: list[str]) -> Iterator[tuple[str, str, np.ndarray, int]]:
+def _vectors(table: Any, files: list[str], texts: list[str]) -> Iterator[tuple[str, str, str | None, np.ndarray, int]]:
+    """Text, batch, batch of the copied vector, values and tokens of each row of these texts."""
     # Typed, since no texts at all are of no type, which cannot be compared.
     wanted = ds.field("text_hash").isin(pa.array(texts, pa.string()))
-    for part in read_parts(table, files, ["text_hash", "batch_id", "embedding", "token_count"], wanted):
+    for part in read_parts(table, files, ["text_hash", "batch_id", "copied_from_batch", "embedding", "token_count"], wanted):
         values = part["embedding"].flatten().to_numpy(zero_copy_only=False).reshape(part.num_rows, -1) if part.num_rows else []
-        yield from zip(part["text_hash"].to_pylist(), part["batch_id"].to_pylist(), values, part["token_count"].to_pylist(), strict=True)
+        texts_and_batches = (part[name].to_pylist() for name in ("text_hash", "batch_id", "copied_from_batch"))
+        yield from zip(*texts_and_batches, values, part["token_count"].to_pylist(), strict=True)
 
 
 def _portions(chunks: pa.Table, rows: int) -> Iterator[pa.Table]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
-from embedding_lakehouse.clients.iceberg import append_once, commit_files, drop_branch, head_snapshot
+from embedding_lakehouse.clients.iceberg import append_once, commit_files, drop_branch, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.batches import (
     DISCARDED,
@@ -93,6 +93,8 @@ def _plan_next(lake: Lake, profile: Profile, changes: Changes, allow_deletes: bo
     current = changes["unchanged"] + changes["changed"] + changes["deleted"]
     check_deletes(changes["deleted"], current, profile.batch, allow_deletes)
     batch_id = new_batch_id(datetime.now(UTC))
+    # Receipts lead to this snapshot for as long as the batch's vectors are kept.
+    tag_snapshot(lake.table(SOURCE_DOCUMENTS), f"source-{changes['source_snapshot']}", changes["source_snapshot"])
     shards = shard_count(min(waiting, profile.batch.documents), profile.batch.shard_documents, profile.batch.most_shards)
     binds = (profile.name, profile.batch.documents, batch_id, shards)
     lake.sql.execute("plans/plan_documents", binds, **_names(changes))

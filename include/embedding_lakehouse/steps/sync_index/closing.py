@@ -14,7 +14,7 @@ from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.clients.sync_changes import EmbeddingRow, embedding_rows, planned_upserts
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.records import metadata
-from embedding_lakehouse.core.releases import Sync
+from embedding_lakehouse.core.syncs import Sync
 from embedding_lakehouse.errors import TransientError
 
 Shard = dict[str, Any]

@@ -1,140 +1,24 @@
 """Plan a sync: the difference between the state that the live release holds and the state of the lake now, cut into shards."""
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from math import ceil
-from typing import Any
-
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.releases import Releases
-from embedding_lakehouse.core.batches import hash_range, new_batch_id, shard_count
-from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.releases import ReleaseRow, Sync
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
-from embedding_lakehouse.errors import ConfigurationError, ConflictError
-
-SHARD_RECORDS = 20_000
-MOST_SHARDS = 64
-# Chunks that one statement compares: with the names of their files they take 0.4 GB of the engine's memory (0.73 GB for a million).
-SLICE_CHUNKS = 500_000
-
-Shard = dict[str, Any]
+from embedding_lakehouse.clients.sync_plans import Shard, open_plan, pin, plan_changes
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The pinned snapshots of both tables: what the release holds (None for an empty one), and what the lake holds now."""
-
-    versions_before: int | None
-    versions_after: int
-    embeddings_before: int | None
-    embeddings_after: int
-    rows_may_be_lost: bool
-
-    @property
-    def names(self) -> dict[str, int]:
-        """The snapshots as the statements name them; an empty release borrows the later ones, which its binds then leave out."""
-        return {
-            "versions_before": self.versions_before or self.versions_after,
-            "versions_after": self.versions_after,
-            "embeddings_before": self.embeddings_before or self.embeddings_after,
-            "embeddings_after": self.embeddings_after,
-        }
-
-
-def plan_sync(profile_name: str, dag_id: str = "", run_id: str = "", lake: Lake | None = None) -> list[Shard]:
+def plan_sync(
+    profile_name: str, dag_id: str = "", run_id: str = "", lake: Lake | None = None, release_id: str | None = None
+) -> list[Shard]:
     """Write the changes that lead the live release to the lake's state into `sync_changes`; one dict of keys a shard, none for none.
 
+    A release that is pinned stays where it is. With `release_id` it is that release which follows, a verified one for example.
     Raises ConfigurationError where the release's snapshots are gone, ConflictError where the lake moved in this very moment.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
-    release = Releases(lake).live(profile.name)
-    span = pin(lake, release)
-    unrecorded = list(release["open_syncs"] or [])
-    if span.versions_before == span.versions_after and not unrecorded:
+    releases = Releases(lake)
+    release = releases.named(release_id) if release_id else releases.live(profile.name)
+    if release["is_pinned"]:
         return []
-    chunk_count, record_count = _measure(lake, profile, span, unrecorded)
-    if not chunk_count and not unrecorded:
-        return []
-    sync = Sync(
-        sync_id=new_batch_id(datetime.now(UTC)),
-        profile=profile.name,
-        **{key: release[key] for key in ("release_id", "index_name", "dimension", "metric", "namespace")},
-        versions_before=span.versions_before,
-        versions_after=span.versions_after,
-        embeddings_after=span.embeddings_after,
-        covers=unrecorded,
-        document_count=0,
-        record_count=record_count,
-        dag_id=dag_id,
-        run_id=run_id,
-        started_at=datetime.now(UTC).isoformat(),
-    )
-    _write_plan(lake, profile, span, sync, chunk_count)
-    return _open(lake, sync)
-
-
-def pin(lake: Lake, release: ReleaseRow) -> Span:
-    """The snapshots between which the release is to be led. The ledger is read first, since publishing moves the embeddings first."""
-    versions = lake.table(DOCUMENT_VERSIONS)
-    embeddings = lake.table(DOCUMENT_EMBEDDINGS)
-    versions_after, embeddings_after = head_snapshot(versions).snapshot_id, head_snapshot(embeddings).snapshot_id
-    versions_before, embeddings_before = release["versions_snapshot"], release["embeddings_snapshot"]
-    if versions_before is not None and versions_before != versions_after:
-        _require(lake, DOCUMENT_VERSIONS, versions_before, release)
-        _require(lake, DOCUMENT_EMBEDDINGS, embeddings_before, release)
-    lineage = {snapshot.snapshot_id for snapshot in ancestors(embeddings, embeddings_after)}
-    rows_may_be_lost = embeddings_before is not None and embeddings_before not in lineage
-    return Span(versions_before, versions_after, embeddings_before, embeddings_after, rows_may_be_lost)
-
-
-def _require(lake: Lake, declared: Table, snapshot: int, release: ReleaseRow) -> None:
-    if lake.table(declared).snapshot_by_id(snapshot) is None:
-        raise ConfigurationError(
-            f"the snapshot {snapshot} of {declared.name}, which release {release['release_id']} holds, has expired, so its difference to "
-            "the lake is not known any more: run the DAG rebuild_index, which fills a fresh namespace from the lake"
-        )
-
-
-def _measure(lake: Lake, profile: Profile, span: Span, unrecorded: list[str]) -> tuple[int, int]:
-    """Chunks that the documents which differ have in both states, and the records of the later state."""
-    has_before, covers = span.versions_before is not None, ",".join(unrecorded)
-    binds = [profile.name, has_before, profile.name, covers]
-    names = {name: snapshot for name, snapshot in span.names.items() if name.startswith("versions")}
-    chunk_count, record_count = lake.sql.row("changes/measure_sync", binds, **names)
-    return chunk_count, record_count
-
-
-def _write_plan(lake: Lake, profile: Profile, span: Span, sync: Sync, chunk_count: int) -> None:
-    slices = max(1, ceil(chunk_count / SLICE_CHUNKS))
-    shards = shard_count(chunk_count, SHARD_RECORDS, MOST_SHARDS)
-    has_before, covers = span.versions_before is not None, ",".join(sync.covers)
-    for slice_number in range(slices):
-        bounds = hash_range(slice_number, slices)
-        binds = [
-            *(profile.name, has_before, profile.name, covers),
-            *(profile.name, has_before, profile.name, *bounds),
-            *(covers, *bounds),
-            *(profile.model_version, profile.name, span.rows_may_be_lost, profile.model_version, profile.name),
-            *(sync.sync_id, shards),
-        ]
-        lake.sql.execute("changes/plan_sync", binds, **span.names)
-
-
-def _open(lake: Lake, sync: Sync) -> list[Shard]:
-    """The shards of the written plan, once its release has noted that the sync may write; none for an empty plan."""
-    rows = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
-    for *_, missing, doc_id, chunk_id in rows:
-        if missing:
-            raise ConflictError(
-                f"{missing} current chunks have no usable row in {DOCUMENT_EMBEDDINGS.name}, such as {chunk_id} of document {doc_id!r}: "
-                "the lake was just being published or rolled back, run sync_index again; where it stays so, embed the document again"
-            )
-    if not rows:
-        return []
-    sync = replace(sync, document_count=rows[0][1])
-    Releases(lake).open_sync(sync)
-    return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": sync.as_keys()} for shard, _, upserts, deletes, *_ in rows]
+    sync = plan_changes(lake, profile, release, pin(lake, release), dag_id, run_id)
+    return open_plan(lake, sync) if sync else []

@@ -10,7 +10,7 @@ from embedding_lakehouse.clients.pinecone import IndexService, Written, service_
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.clients.sync_changes import embedding_rows, planned_deletes, planned_upserts
 from embedding_lakehouse.core.records import encode_record, metadata, pack
-from embedding_lakehouse.core.releases import Sync
+from embedding_lakehouse.core.syncs import Sync
 from embedding_lakehouse.errors import LakehouseError
 
 # How often a long shard looks whether it still may write.

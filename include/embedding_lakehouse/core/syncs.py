@@ -1,0 +1,108 @@
+"""A sync of a release with the lake, and the rules by which it may write and move the release's watermark."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from embedding_lakehouse.core.checksums import EMPTY, combined
+from embedding_lakehouse.core.releases import BUILDING, LIVE, VERIFIED, IndexShape, ReleaseRow
+from embedding_lakehouse.errors import ConflictError
+
+# A verified release is still led to the lake's newest state before it becomes the live one.
+WRITABLE = (BUILDING, VERIFIED, LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A planned sync: which states of the lake it leads between, and where. It travels between tasks as a dict.
+
+    `covers` are the earlier syncs that were never recorded: what they may have left in the index is part of this one's changes.
+    """
+
+    sync_id: str
+    profile: str
+    release_id: str
+    index_name: str
+    dimension: int
+    metric: str
+    namespace: str
+    versions_before: int | None
+    versions_after: int
+    embeddings_after: int
+    covers: list[str]
+    document_count: int
+    record_count: int
+    dag_id: str
+    run_id: str
+    started_at: str
+
+    @property
+    def index(self) -> IndexShape:
+        """The index that the sync writes to."""
+        return IndexShape(self.index_name, self.dimension, self.metric)
+
+    def as_keys(self) -> dict[str, Any]:
+        """The sync as XCom carries it."""
+        return asdict(self)
+
+
+def open_sync(rows: list[ReleaseRow], sync: Sync, moment: datetime) -> list[ReleaseRow]:
+    """The release's row with the sync noted as one that may write. Raises ConflictError where another came first."""
+    row = _row(rows, sync)
+    _check(row, sync, expected=sync.covers)
+    return [row | {"open_syncs": [*sync.covers, sync.sync_id], "updated_at": moment}]
+
+
+def check_open(rows: list[ReleaseRow], sync: Sync) -> None:
+    """Raise ConflictError unless the sync is still the last one that may write to its release."""
+    _check(_row(rows, sync), sync, expected=[*sync.covers, sync.sync_id])
+
+
+def is_recorded(rows: list[ReleaseRow], sync: Sync) -> bool:
+    """Whether the release stands where the sync leads and owes nothing more."""
+    row = _row(rows, sync)
+    return row["versions_snapshot"] == sync.versions_after and not row["open_syncs"]
+
+
+def close_sync(rows: list[ReleaseRow], sync: Sync, id_checksum: str, moment: datetime) -> list[ReleaseRow]:
+    """The release's row with the watermark where the sync leads. Raises ConflictError where another sync moved it or came later.
+
+    `id_checksum` is the checksum of the record ids that the sync added, less those that it removed.
+    """
+    check_open(rows, sync)
+    row = _row(rows, sync)
+    known = EMPTY if sync.versions_before is None else row["id_checksum"]
+    moved: ReleaseRow = {
+        "embeddings_snapshot": sync.embeddings_after,
+        "versions_snapshot": sync.versions_after,
+        "record_count": sync.record_count,
+        "id_checksum": combined(known, id_checksum) if known else None,
+        "open_syncs": [],
+        "updated_at": moment,
+    }
+    return [row | moved]
+
+
+def _row(rows: list[ReleaseRow], sync: Sync) -> ReleaseRow:
+    for row in rows:
+        if row["release_id"] == sync.release_id:
+            return row
+    raise ConflictError(f"the release {sync.release_id} is gone since the sync {sync.sync_id} was planned: run sync_index again")
+
+
+def _check(row: ReleaseRow, sync: Sync, expected: list[str]) -> None:
+    for reason in _differences(row, sync, expected):
+        raise ConflictError(
+            f"{reason} while the sync {sync.sync_id} of release {sync.release_id} was at work: its watermark stays, nothing is lost; "
+            "run sync_index again, which makes good for what this one wrote"
+        )
+
+
+def _differences(row: ReleaseRow, sync: Sync, expected: list[str]) -> Iterator[str]:
+    if row["state"] not in WRITABLE:
+        yield f"the release became {row['state']}"
+    if row["versions_snapshot"] != sync.versions_before:
+        yield f"another sync moved the watermark from {sync.versions_before} to {row['versions_snapshot']}"
+    if list(row["open_syncs"] or []) != expected:
+        yield f"another sync was planned ({', '.join(row['open_syncs'] or []) or 'and recorded'})"
