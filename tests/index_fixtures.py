@@ -118,13 +118,18 @@ class Following:
 
     def inject(self, *rules: dict[str, Any], **settings: Any) -> None:
         """Switch faults at the server; without any, off."""
-        answer = httpx.put(f"{self.service.host}/faults", json={"rules": list(rules), **settings}, headers={"Api-Key": API_KEY})
-        answer.raise_for_status()
+        put_faults(self.service.host, *rules, **settings)
 
     def hits(self) -> int:
         """How often the faults hit."""
         answer = httpx.get(f"{self.service.host}/faults", headers={"Api-Key": API_KEY})
         return sum(rule["hits"] for rule in answer.json()["rules"])
+
+
+def put_faults(server: str, *rules: dict[str, Any], **settings: Any) -> None:
+    """Switch faults at a server; without any, off."""
+    answer = httpx.put(f"{server}/faults", json={"rules": list(rules), **settings}, headers={"Api-Key": API_KEY})
+    answer.raise_for_status()
 
 
 @pytest.fixture

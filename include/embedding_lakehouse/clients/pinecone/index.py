@@ -1,6 +1,6 @@
 """The records of an index: written, removed, fetched, searched."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -9,18 +9,13 @@ from typing import Any
 
 import numpy as np
 import orjson
-from pinecone import Index, NotFoundError, PineconeConfig, RetryConfig
-from pinecone._internal.http_client import HTTPClient
+from pinecone import NotFoundError
 from pinecone.models.response_info import ResponseInfo
-from tenacity import Retrying, retry_if_exception_type, stop_before_delay
 
-from embedding_lakehouse.clients.pinecone.refusals import IndexBusy, named_errors, wait_as_asked
+from embedding_lakehouse.clients.pinecone.namespaces import Namespaces
+from embedding_lakehouse.clients.pinecone.refusals import IndexBusy
 from embedding_lakehouse.core.records import Body
-from embedding_lakehouse.errors import TransientError
 
-API_VERSION = "2026-07"
-NO_RETRIES = RetryConfig(max_retries=0)
-REQUEST_SECONDS = 60.0
 IN_FLIGHT = 4
 DELETE_IDS = 1_000
 # The service allows 1,000, but they travel in the address, which proxies cut at 8 KB.
@@ -51,16 +46,8 @@ class Record:
     score: float | None = None
 
 
-class VectorIndex:
+class VectorIndex(Namespaces):
     """The records of one index, by namespace. Every call waits out a busy index, for at most `patience` seconds a request."""
-
-    def __init__(self, host: str, api_key: str, patience: float) -> None:
-        self.patience = patience
-        self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS)
-        # The SDK takes no retry settings here. Its own HTTP client, given ours, also sends a body as it was packed.
-        self._sdk._http.close()
-        config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
-        self._sdk._http = HTTPClient(config, API_VERSION)
 
     def upsert(self, bodies: Iterable[Body]) -> Written:
         """Send the request bodies, several at a time; each answer must count every record of its request."""
@@ -126,12 +113,6 @@ class VectorIndex:
 
     def _query(self, namespace: str, vector: np.ndarray, top_k: int, condition: dict[str, Any] | None) -> Any:
         return self._sdk.query(namespace=namespace, vector=vector.tolist(), top_k=top_k, filter=condition, include_metadata=True)
-
-    def _patiently(self, action: str, call: Callable[[], Any]) -> Any:
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError), wait=wait_as_asked, stop=stop_before_delay(self.patience), reraise=True
-        )
-        return retrying(named_errors(action)(call))
 
 
 def _record(vector: Any, score: float | None = None) -> Record:

@@ -9,7 +9,8 @@ from pinecone import NotFoundError, Pinecone
 from pinecone.errors import ConflictError as NameTaken
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from embedding_lakehouse.clients.pinecone.index import REQUEST_SECONDS, VectorIndex
+from embedding_lakehouse.clients.pinecone.connection import REQUEST_SECONDS
+from embedding_lakehouse.clients.pinecone.index import VectorIndex
 from embedding_lakehouse.clients.pinecone.refusals import CONNECTION, IndexBusy, named_errors
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.errors import ConfigurationError
