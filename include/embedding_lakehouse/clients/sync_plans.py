@@ -12,7 +12,7 @@ from embedding_lakehouse.core.batches import hash_range, new_batch_id, shard_cou
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.releases import ReleaseRow
 from embedding_lakehouse.core.syncs import Sync
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 SHARD_RECORDS = 20_000
@@ -84,19 +84,20 @@ def pin(lake: Lake, release: ReleaseRow) -> Span:
     versions_after, embeddings_after = head_snapshot(versions).snapshot_id, head_snapshot(embeddings).snapshot_id
     versions_before, embeddings_before = release["versions_snapshot"], release["embeddings_snapshot"]
     if versions_before is not None and versions_before != versions_after:
-        _require(lake, DOCUMENT_VERSIONS, versions_before, release)
-        _require(lake, DOCUMENT_EMBEDDINGS, embeddings_before, release)
+        require_held(lake, release)
     lineage = {snapshot.snapshot_id for snapshot in ancestors(embeddings, embeddings_after)}
     rows_may_be_lost = embeddings_before is not None and embeddings_before not in lineage
     return Span(versions_before, versions_after, embeddings_before, embeddings_after, rows_may_be_lost)
 
 
-def _require(lake: Lake, declared: Table, snapshot: int, release: ReleaseRow) -> None:
-    if lake.table(declared).snapshot_by_id(snapshot) is None:
-        raise ConfigurationError(
-            f"the snapshot {snapshot} of {declared.name}, which release {release['release_id']} holds, has expired, so its difference to "
-            "the lake is not known any more: run the DAG rebuild_index, which fills a fresh namespace from the lake"
-        )
+def require_held(lake: Lake, release: ReleaseRow) -> None:
+    """Raise ConfigurationError where a snapshot that the release holds has expired."""
+    for declared, column in ((DOCUMENT_VERSIONS, "versions_snapshot"), (DOCUMENT_EMBEDDINGS, "embeddings_snapshot")):
+        if lake.table(declared).snapshot_by_id(release[column]) is None:
+            raise ConfigurationError(
+                f"the snapshot {release[column]} of {declared.name}, which release {release['release_id']} holds, has expired, so its "
+                "difference to the lake is not known any more: run the DAG rebuild_index, which fills a fresh namespace from the lake"
+            )
 
 
 def measure(lake: Lake, profile: Profile, span: Span, unrecorded: list[str]) -> tuple[int, int]:
@@ -126,6 +127,14 @@ def _write_plan(lake: Lake, profile: Profile, span: Span, sync: Sync, chunk_coun
 
 def open_plan(lake: Lake, sync: Sync) -> list[Shard]:
     """The shards of the written plan, once its release has noted that the sync may write; none for an empty plan."""
+    shards = written_shards(lake, sync)
+    if shards:
+        Releases(lake).open_sync(Sync(**shards[0]["sync"]))
+    return shards
+
+
+def written_shards(lake: Lake, sync: Sync) -> list[Shard]:
+    """The shards of the written plan. Raises ConflictError where a record that it is to write has no row."""
     rows = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
     for *_, missing, doc_id, chunk_id in rows:
         if missing:
@@ -135,6 +144,5 @@ def open_plan(lake: Lake, sync: Sync) -> list[Shard]:
             )
     if not rows:
         return []
-    sync = replace(sync, document_count=rows[0][1])
-    Releases(lake).open_sync(sync)
-    return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": sync.as_keys()} for shard, _, upserts, deletes, *_ in rows]
+    keys = replace(sync, document_count=rows[0][1]).as_keys()
+    return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": keys} for shard, _, upserts, deletes, *_ in rows]
