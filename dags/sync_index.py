@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS
+from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS, INDEX_RELEASES
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.sync_group import apply_sync
 from embedding_lakehouse.task_errors import lakehouse_task
@@ -17,7 +17,7 @@ from embedding_lakehouse.task_errors import lakehouse_task
 PARAMS = {"profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose live release follows.")}
 
 
-@dag(schedule=[DOCUMENT_EMBEDDINGS], max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
+@dag(schedule=DOCUMENT_EMBEDDINGS | INDEX_RELEASES, max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
 def sync_index():
     @lakehouse_task
     def plan_sync(params=None, dag=None, run_id=None) -> list[dict[str, Any]]:

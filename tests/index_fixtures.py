@@ -58,6 +58,7 @@ def declaration(name: str, dimensions: int = 8) -> str:
         model_name = "l2_supercat"
         model_version = "{name}-v1"
         dimensions = {dimensions}
+        chunking = {{ strategy = "structure", max_characters = 50 }}
         index = {{ name = "{name}" }}
     """
 
@@ -85,6 +86,10 @@ class Following:
         verify_records(shards, upserted, self.lake, self.service)
         deleted = [delete_records(shard, self.lake, self.service) for shard in shards]
         record_sync(shards, upserted, deleted, self.lake)
+
+    def upsert(self, shard: dict[str, Any]) -> dict[str, Any]:
+        """What the DAG does first with a shard."""
+        return upsert_records(shard, self.lake, self.service)
 
     def sync(self) -> tuple[int, int]:
         """One run of the DAG: records written and removed."""
@@ -115,6 +120,13 @@ class Following:
         """Remove the index behind everybody's back."""
         answer = httpx.delete(f"{self.service.host}/indexes/{self.profile.index.name}", headers={"Api-Key": API_KEY})
         answer.raise_for_status()
+
+    def delete_namespace(self) -> None:
+        """Remove the live namespace behind everybody's back, with the alias, which keeps it from being removed."""
+        index = self.index
+        if index.alias_target(self.profile.name):
+            index._sdk._http.delete(f"/namespace-aliases/{self.profile.name}")
+        index.delete_namespace(self.namespace)
 
     def inject(self, *rules: dict[str, Any], **settings: Any) -> None:
         """Switch faults at the server; without any, off."""

@@ -8,3 +8,4 @@ from airflow.sdk import Asset
 SOURCE_DOCUMENTS = Asset("source_documents")
 EMBEDDING_BACKLOG = Asset("embedding_backlog")
 DOCUMENT_EMBEDDINGS = Asset("document_embeddings")
+INDEX_RELEASES = Asset("index_releases")

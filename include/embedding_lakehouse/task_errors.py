@@ -17,6 +17,20 @@ def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -
     if function is None:
         return lambda decorated: lakehouse_task(decorated, **options)
 
+    return task(**options)(_with_named_ends(function))
+
+
+def lakehouse_sensor(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Like `airflow.sdk.task.sensor`, for a function that tells whether what it waits for is there; it ends as our tasks do.
+
+    Between two looks it holds no worker.
+    """
+    if function is None:
+        return lambda decorated: lakehouse_sensor(decorated, **options)
+    return task.sensor(mode="reschedule", **options)(_with_named_ends(function))
+
+
+def _with_named_ends(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -26,4 +40,4 @@ def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -
         except FINAL as error:
             raise AirflowFailException(str(error)) from error
 
-    return task(**options)(run)
+    return run

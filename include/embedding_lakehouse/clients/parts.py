@@ -98,3 +98,10 @@ def _filesystem(table: IcebergTable, location: str) -> tuple[FileSystem, str]:
         )
     scheme, netloc, path = PyArrowFileIO.parse_location(location, table.io.properties)
     return table.io.fs_by_scheme(scheme, netloc), path
+
+
+def delete_folder(table: IcebergTable, folder: str) -> None:
+    """Remove a folder with everything in it, by the table's own access to it; one that is not there is removed already."""
+    filesystem, path = _filesystem(table, folder)
+    if filesystem.get_file_info(path).type == FileType.Directory:
+        filesystem.delete_dir(path)

@@ -111,3 +111,26 @@ def moved(rows: list[ReleaseRow], release_id: str, state: str, moment: datetime,
     if LIVE in (row["state"], state):
         raise ConflictError(f"the release {release_id} is {row['state']} and cannot become {state}: run the DAG switch_release")
     return [row | changes | {"state": state, "updated_at": moment}]
+
+
+def forgotten(rows: list[ReleaseRow], release_id: str, moment: datetime) -> list[ReleaseRow]:
+    """The row of a dropped release whose namespace is gone: it is kept until no moment any more."""
+    row = release_named(rows, release_id)
+    return [row | {"keep_until": None, "open_syncs": [], "updated_at": moment}] if row["state"] == DROPPED and row["keep_until"] else []
+
+
+def expired(rows: list[ReleaseRow], profile: str | None, moment: datetime) -> list[ReleaseRow]:
+    """The releases whose time is over: retired ones kept long enough, and dropped ones whose namespace may still be there."""
+    return [
+        row
+        for row in rows
+        if profile in (None, row["profile"]) and row["state"] in (RETIRED, DROPPED) and row["keep_until"] and row["keep_until"] <= moment
+    ]
+
+
+def release_before(rows: list[ReleaseRow], profile: str) -> ReleaseRow:
+    """The release that was live before the live one. Raises InputError where none is kept."""
+    retired = [row for row in rows if row["profile"] == profile and row["state"] == RETIRED]
+    if not retired:
+        raise InputError(f"profile {profile!r} keeps no release to go back to: rebuild_index makes one of an earlier moment")
+    return max(retired, key=lambda row: row["updated_at"])

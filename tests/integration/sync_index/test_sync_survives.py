@@ -85,7 +85,7 @@ def test_a_record_with_another_vector_is_found_and_named(builder: LakeBuilder, f
 def test_a_namespace_deleted_behind_our_back_does_not_stop_the_removal(builder: LakeBuilder, following: Following):
     builder.publish(CORPUS)
     following.sync()
-    following.index._sdk.delete_namespace(name=following.namespace)
+    following.delete_namespace()
     builder.publish({}, deleted=("a.md",))
     assert following.sync() == (0, 3)
 

@@ -5,11 +5,22 @@ What a request may wait for is decided here alone: the SDK's own retries, which 
 
 import logging
 
+from embedding_lakehouse.clients.pinecone.imports import CANCELLED, COMPLETED, FAILED
 from embedding_lakehouse.clients.pinecone.index import Record, VectorIndex, Written
 from embedding_lakehouse.clients.pinecone.refusals import IndexBusy
 from embedding_lakehouse.clients.pinecone.service import IndexService, service_from_connection
 
-__all__ = ["IndexBusy", "IndexService", "Record", "VectorIndex", "Written", "service_from_connection"]
+__all__ = [
+    "CANCELLED",
+    "COMPLETED",
+    "FAILED",
+    "IndexBusy",
+    "IndexService",
+    "Record",
+    "VectorIndex",
+    "Written",
+    "service_from_connection",
+]
 
 # The SDK writes a line for every request.
 logging.getLogger("pinecone").setLevel(logging.WARNING)

@@ -12,6 +12,8 @@ import orjson
 from pinecone import NotFoundError
 from pinecone.models.response_info import ResponseInfo
 
+from embedding_lakehouse.clients.pinecone.aliases import Aliases
+from embedding_lakehouse.clients.pinecone.imports import Imports
 from embedding_lakehouse.clients.pinecone.namespaces import Namespaces
 from embedding_lakehouse.clients.pinecone.refusals import IndexBusy
 from embedding_lakehouse.core.records import Body
@@ -46,7 +48,7 @@ class Record:
     score: float | None = None
 
 
-class VectorIndex(Namespaces):
+class VectorIndex(Namespaces, Aliases, Imports):
     """The records of one index, by namespace. Every call waits out a busy index, for at most `patience` seconds a request."""
 
     def upsert(self, bodies: Iterable[Body]) -> Written:
