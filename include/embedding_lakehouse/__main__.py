@@ -1,59 +1,87 @@
-"""The command line: `python -m embedding_lakehouse search "a question"`."""
+"""The command line: `python -m embedding_lakehouse search "a question"`, and `explain ID` for what stands behind a match."""
 
 import argparse
 import json
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
-from rich.text import Text
 
 from embedding_lakehouse.errors import InputError, LakehouseError
+from embedding_lakehouse.printing import print_matches, print_receipts
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code: 0, or 1 with the reason on the error output."""
     parsed = _parser().parse_args(arguments)
     try:
-        _search(parsed)
+        return int(parsed.run(parsed))
     except LakehouseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m embedding_lakehouse", description="Ask the embedding lakehouse.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     search = commands.add_parser("search", help="the chunks nearest to a question, each with the document version it comes from")
+    search.set_defaults(run=_search)
     search.add_argument("question")
     search.add_argument("--top-k", type=int, default=5, metavar="N", help="matches wanted (default 5)")
     search.add_argument("--filter", metavar="JSON", help='only matches whose metadata meet it, such as \'{"doc_id": {"$eq": "a.md"}}\'')
-    search.add_argument("--profile", metavar="NAME", help="embedding profile (default: the deployment's)")
-    search.add_argument("--json", action="store_true", help="print the matches as a JSON list")
+    explain = commands.add_parser("explain", help="what stands behind records: document, version, text, model, batch, release")
+    explain.set_defaults(run=_explain)
+    explain.add_argument("ids", nargs="+", metavar="ID", help="a record's id, as `search` shows it")
+    explain.add_argument("--at", metavar="TIME", help="what stood behind an answer of then, such as 2026-01-31T12:00+00:00")
+    explain.add_argument("--text", action="store_true", help="also the document's whole text, as it was")
+    for command in (search, explain):
+        command.add_argument("--profile", metavar="NAME", help="embedding profile (default: the deployment's)")
+        command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
-def _search(parsed: argparse.Namespace) -> None:
+def _search(parsed: argparse.Namespace) -> int:
     condition = _condition(parsed.filter)
     # Airflow logs to the standard output, which belongs to the answer.
     with redirect_stdout(sys.stderr):
         # It takes seconds to import: not before a mistake in the arguments was reported.
         from embedding_lakehouse.retrieval import search
 
-        matches = [asdict(match) for match in search(parsed.question, parsed.top_k, condition, parsed.profile)]
+        matches = search(parsed.question, parsed.top_k, condition, parsed.profile)
     if parsed.json:
-        print(json.dumps(matches, ensure_ascii=False, indent=2))
-        return
-    console = Console(highlight=False)
-    if not matches:
-        console.print("no match")
-    for place, match in enumerate(matches, start=1):
-        _show(console, place, match)
+        _print_json([asdict(match) for match in matches])
+    else:
+        print_matches(_console(), matches)
+    return 0
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    at = _time(parsed.at)
+    with redirect_stdout(sys.stderr):
+        from embedding_lakehouse.retrieval import explain
+
+        explained = explain(parsed.ids, parsed.profile, at)
+    if parsed.json:
+        receipts = [asdict(receipt) for receipt in explained.receipts]
+        for receipt in receipts if not parsed.text else []:
+            del receipt["version"]["document_text"]
+        _print_json({"receipts": receipts, "unknown": explained.unknown})
+    else:
+        print_receipts(_console(), explained.receipts, at, parsed.text)
+    for record_id, reason in explained.unknown.items():
+        print(f"error: unknown record {record_id}: {reason}", file=sys.stderr)
+    return 1 if explained.unknown else 0
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _print_json(answer: Any) -> None:
+    print(json.dumps(answer, ensure_ascii=False, indent=2, default=datetime.isoformat))
 
 
 def _condition(text: str | None) -> dict[str, Any] | None:
@@ -68,15 +96,16 @@ def _condition(text: str | None) -> dict[str, Any] | None:
     return condition
 
 
-def _show(console: Console, place: int, match: dict[str, Any]) -> None:
-    title = f"  {escape(match['title'])}" if match["title"] else ""
-    console.print(f"[bold]{place}. {match['score']:.4f}  {escape(match['doc_id'])}[/bold]{title}")
-    console.print(
-        f"   version {match['content_hash'][:12]}  chunk {match['chunk_index']} at {match['start_offset']}  "
-        f"model {escape(match['model_version'])}  batch {escape(match['batch_id'])}  source snapshot {match['source_snapshot']}",
-        style="dim",
-    )
-    console.print(Padding(Text((match["text"] or "(its text is neither in the index nor in the lake)").strip()), (0, 0, 1, 3)))
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--at {text!r} is no time: write one such as 2026-01-31T12:00+00:00") from error
+    if time.tzinfo is None:
+        raise InputError(f"--at {text!r} has no time zone: write {text}+00:00 for UTC")
+    return time
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Search the live release of a profile's index: every match comes with its receipt, the version of the document behind it."""
+"""Search the live release of a profile's index: every match comes with its receipt, which `explain` follows to the text behind it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from embedding_lakehouse import settings
@@ -9,28 +9,15 @@ from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.pinecone import IndexService, Record, service_from_connection
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.receipts import Match
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.receipts import Explained, explain
+
+__all__ = ["Explained", "Match", "explain", "search"]
 
 # The service answers at most 1,000 matches where it sends their metadata along.
 MOST_MATCHES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A chunk that answers a question, and where it comes from. `content_hash` names the version of the document."""
-
-    score: float
-    doc_id: str
-    title: str | None
-    content_hash: str
-    chunk_id: str
-    chunk_index: int
-    start_offset: int
-    model_version: str
-    batch_id: str
-    source_snapshot: int
-    text: str | None
 
 
 def search(
@@ -55,10 +42,10 @@ def search(
     vectors, _ = load_model(profile).embed([profile.model_text(question)])
     index = (service or service_from_connection()).open(IndexShape.of_release(release))
     found = index.search(release["namespace"], vectors[0], top_k, condition)
-    return _with_texts(lake, profile, [_match(record) for record in found])
+    return _with_texts(lake, profile, [_match(record, release["release_id"]) for record in found])
 
 
-def _match(record: Record) -> Match:
+def _match(record: Record, release_id: str) -> Match:
     receipt = record.metadata
     return Match(
         score=record.score or 0.0,
@@ -71,6 +58,7 @@ def _match(record: Record) -> Match:
         model_version=receipt["model_version"],
         batch_id=receipt["batch_id"],
         source_snapshot=int(receipt["source_snapshot"]),
+        release_id=release_id,
         text=receipt.get("text"),
     )
 

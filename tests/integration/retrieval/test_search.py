@@ -7,34 +7,15 @@ import sys
 
 import pytest
 
-from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.errors import InputError
 from embedding_lakehouse.retrieval import search
-from tests.index_fixtures import API_KEY, Following
+from tests.index_fixtures import Following
+from tests.integration.retrieval.conftest import CORPUS
 from tests.lake_builder import SOURCE_SNAPSHOT, LakeBuilder
-
-CORPUS = {
-    "whales.md": ["Blue whales are the largest animals that ever lived.", "They eat krill, tons of it every day."],
-    "bread.md": ["Knead the dough for ten minutes.", "Bake the bread at 220 degrees until the crust is brown."],
-}
-
 
 # The bundled model has no smaller vectors.
 pytestmark = pytest.mark.parametrize("profile", [256], indirect=True)
-
-
-@pytest.fixture
-def filled(builder: LakeBuilder, following: Following, monkeypatch: pytest.MonkeyPatch) -> Following:
-    """An index of the corpus with its real vectors, behind the connection `pinecone_default`."""
-    model = load_model(builder.profile)
-    builder.embed = lambda text: model.embed([text])[0][0].tolist()
-    builder.title({"bread.md": "Baking bread"})
-    builder.publish(CORPUS)
-    following.sync()
-    connection = {"conn_type": "generic", "host": following.service.host, "password": API_KEY}
-    monkeypatch.setenv("AIRFLOW_CONN_PINECONE_DEFAULT", json.dumps(connection))
-    return following
 
 
 def ask(*arguments: str) -> subprocess.CompletedProcess:

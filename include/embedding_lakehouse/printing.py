@@ -1,0 +1,112 @@
+"""How the command line shows matches and receipts to a person."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from embedding_lakehouse.core.receipts import HoldingRelease, Match, Receipt
+
+NO_TEXT = "(its text is neither in the index nor in the lake)"
+
+
+def print_matches(console: Console, matches: list[Match]) -> None:
+    """Each match with its text and where it comes from."""
+    if not matches:
+        console.print("no match")
+    for place, match in enumerate(matches, start=1):
+        title = f"  {escape(match.title)}" if match.title else ""
+        console.print(f"[bold]{place}. {match.score:.4f}  {escape(match.doc_id)}[/bold]{title}")
+        console.print(
+            f"   version {match.content_hash[:12]}  chunk {match.chunk_index} at {match.start_offset}  "
+            f"model {escape(match.model_version)}  batch {escape(match.batch_id)}  source snapshot {match.source_snapshot}  "
+            f"release {escape(match.release_id)}",
+            style="dim",
+        )
+        console.print(f"   record {match.chunk_id}", style="dim")
+        console.print(Padding(Text((match.text or NO_TEXT).strip()), (0, 0, 1, 3)))
+
+
+def print_receipts(console: Console, receipts: list[Receipt], at: datetime | None, with_text: bool) -> None:
+    """Each receipt, as of `at` or now, as a list of what is known, with the passage, and the document's whole text where it is wanted."""
+    for receipt in receipts:
+        console.print(f"[bold]{escape(receipt.doc_id)}[/bold]  {escape(receipt.version.title or '')}".rstrip())
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(style="dim", no_wrap=True)
+        facts.add_column(overflow="fold")
+        for name, fact in _facts(receipt, at):
+            facts.add_row(name, fact)
+        for remark in receipt.remarks:
+            facts.add_row("[bold yellow]note[/]", Text(remark, style="bold yellow"))
+        console.print(Padding(facts, (0, 0, 0, 3)))
+        console.print(Padding(Text(receipt.passage.text.strip()), (1, 0, 1, 3)))
+        if with_text and receipt.version.document_text is not None:
+            console.rule(f"the document as it was, version {receipt.version.content_hash[:12]}", align="left", style="dim")
+            console.print(Text(receipt.version.document_text))
+            console.rule(style="dim")
+
+
+def _facts(receipt: Receipt, at: datetime | None) -> list[tuple[str, Text]]:
+    passage, version, vector, batch = receipt.passage, receipt.version, receipt.vector, receipt.batch
+    place = f"chunk {passage.chunk_index}, characters {passage.start_offset:,} to {passage.end_offset:,}"
+    copied = f", copied from batch {vector.copied_from_batch}" if vector.copied_from_batch else ""
+    run = f"{batch.dag_id} {batch.run_id}" if batch.run_id else "unknown"
+    facts = [
+        ("record", receipt.record_id),
+        ("source", version.source_uri or "unknown"),
+        ("version", version.content_hash),
+        (
+            "",
+            f"source snapshot {version.source_snapshot}{_moment(' of ', version.snapshot_at)}{_moment(', ingested ', version.ingested_at)}",
+        ),
+        ("text", _text_state(receipt)),
+        ("passage", f"{place}; {vector.chunking_strategy}"),
+        ("model", f"{vector.model_name}, {vector.model_version}"),
+        ("profile", f"{vector.profile}, fingerprint {vector.profile_fingerprint}"),
+        ("vector", f"embedded{_moment(' ', vector.embedded_at)}{copied}"),
+        ("batch", f"{batch.batch_id}, number {batch.batch_number}, {batch.state}, published{_moment(' ', batch.published_at)}"),
+        ("run", run),
+        ("then" if at else "now", _current(receipt)),
+        ("index", "; ".join(map(_release, receipt.releases)) or "in no release of the index"),
+        ("since", _since(receipt)),
+    ]
+    return [(name, Text(fact)) for name, fact in facts]
+
+
+def _text_state(receipt: Receipt) -> str:
+    version = receipt.version
+    if version.document_text is None:
+        return "not kept"
+    hashed = "its SHA-256 is the version's" if version.is_text_verified else "ITS SHA-256 IS NOT THE VERSION'S"
+    stands = "the passage stands in it as said" if version.is_passage_in_place else "THE PASSAGE DOES NOT STAND IN IT AS SAID"
+    return f"{len(version.document_text):,} characters, {hashed}, {stands}"
+
+
+def _current(receipt: Receipt) -> str:
+    current = receipt.current_version
+    if current is None:
+        return "no version was current"
+    if current.is_deleted:
+        return "the document was deleted"
+    same = "this version" if current.content_hash == receipt.version.content_hash else f"version {current.content_hash}"
+    return f"{same} was current, {'with' if current.has_passage else 'without'} this passage"
+
+
+def _release(release: HoldingRelease) -> str:
+    certainty = "" if release.is_exact else ", as far as is still known"
+    return f"{release.release_id} ({release.state}), namespace {release.namespace}{certainty}"
+
+
+def _since(receipt: Receipt) -> str:
+    if receipt.is_deleted:
+        return "the source holds the document no longer"
+    if receipt.is_changed:
+        return f"the document changed; the source holds version {receipt.current_content_hash}"
+    return "the document has not changed"
+
+
+def _moment(before: str, moment: datetime | None) -> str:
+    return f"{before}{moment:%Y-%m-%d %H:%M:%S %Z}" if moment else ""

@@ -1,0 +1,179 @@
+"""Explain records of the index: the document version behind each, its exact text, how the vector was made, and what became of both."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
+from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, receipt_of, version_of
+from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, chosen_row, rejected_at, unknown_because
+from embedding_lakehouse.core.releases import HELD, LIVE, ReleaseRow
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, INDEX_RELEASES, SOURCE_DOCUMENTS, Table
+from embedding_lakehouse.errors import InputError
+
+MOST_IDS = 1_000
+RECORD_ID = re.compile(r"[0-9a-f]{64}")
+# A statement ends at 1,000,000 characters with its binds, and a doc_id has at most 2,000.
+SLICE_ROWS = 200
+
+Versions = dict[tuple[str, str], CurrentVersion]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The receipts in the order of the ids asked for, and for each id without one the reason."""
+
+    receipts: list[Receipt]
+    unknown: dict[str, str]
+
+
+def explain(ids: Iterable[str], profile_name: str | None = None, at: datetime | None = None, lake: Lake | None = None) -> Explained:
+    """What stands behind records, by their ids; with `at`, what stood behind an answer that was given then.
+
+    A record has one row under each profile that embedded its document: `profile_name` chooses, otherwise it is the default profile's,
+    where it has one. Raises InputError for no id, more than 1,000, or an `at` without a time zone.
+    """
+    wanted = _checked(ids, at)
+    lake = lake or connect()
+    rows = _rows(lake, wanted)
+    default = profile_name or settings.default_profile()
+    chosen = {record_id: row for record_id in wanted if (row := chosen_row(rows[record_id], profile_name, default, at))}
+    unknown = {record_id: unknown_because(rows[record_id], profile_name, at) for record_id in wanted if record_id not in chosen}
+    return Explained(_receipts(lake, list(chosen.values()), at), unknown)
+
+
+def _checked(ids: Iterable[str], at: datetime | None) -> list[str]:
+    wanted = list(dict.fromkeys(ids))
+    if not 1 <= len(wanted) <= MOST_IDS:
+        raise InputError(f"{len(wanted):,} record ids were given, must be from 1 to {MOST_IDS:,}")
+    if at is not None and at.tzinfo is None:
+        raise InputError(f"the time {at.isoformat()} has no time zone: write {at.isoformat()}+00:00 for UTC")
+    return wanted
+
+
+def _rows(lake: Lake, ids: list[str]) -> dict[str, list[EmbeddingRow]]:
+    """Every row of the records. What does not look like an id of ours is that of a foreign record, and has none."""
+    found: dict[str, list[EmbeddingRow]] = defaultdict(list)
+    if ours := ",".join(record_id for record_id in ids if RECORD_ID.fullmatch(record_id)):
+        for values in lake.sql.rows("receipts/read_rows", [ours]):
+            found[values[0]].append(EmbeddingRow._make(values))
+    return found
+
+
+def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None) -> list[Receipt]:
+    if not rows:
+        return []
+    texts, snapshot_times = _source_texts(lake, rows)
+    now = _source_versions(lake, rows)
+    current = _versions(lake, rows, head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id, at)
+    releases, remark = _releases(lake, at)
+    held = _held(lake, rows, releases, current)
+    receipts = []
+    for row in rows:
+        key = row.profile, row.chunk_id
+        source, source_now = texts.get((row.source_snapshot, row.doc_id, row.content_hash)), now.get(row.doc_id)
+        version = version_of(row, source, snapshot_times.get(row.source_snapshot), source_now)
+        remarks = [text for text in (_rejection(row), version.problem, remark) if text]
+        receipts.append(receipt_of(row, version, current.get(key), held[key], source_now, remarks))
+    return receipts
+
+
+def _rejection(row: EmbeddingRow) -> str | None:
+    rejected = rejected_at(row)
+    if rejected is None:
+        return None
+    batch = row.copied_from_batch if row.copied_from_batch and row.maker_updated_at == rejected else row.batch_id
+    return f"the batch {batch} was rejected on {rejected:%Y-%m-%d %H:%M:%S %Z}, so this vector answers no question since"
+
+
+def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int, str, str], SourceText], dict[int, datetime]]:
+    """The rows' versions by source snapshot, document and hash, and when those snapshots were made; expired ones have neither."""
+    table = lake.table(SOURCE_DOCUMENTS)
+    texts, times = {}, {}
+    documents: dict[int, set[str]] = defaultdict(set)
+    for row in rows:
+        documents[row.source_snapshot].add(row.doc_id)
+    for source_snapshot, doc_ids in documents.items():
+        snapshot = table.snapshot_by_id(source_snapshot)
+        if snapshot is None:
+            continue
+        times[source_snapshot] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+        for part in _slices(sorted(doc_ids)):
+            for values in lake.sql.rows("receipts/read_source_texts", [_json(part)], source_snapshot=source_snapshot):
+                source = SourceText._make(values)
+                texts[source_snapshot, source.doc_id, source.content_hash] = source
+    return texts, times
+
+
+def _source_versions(lake: Lake, rows: list[EmbeddingRow]) -> dict[str, SourceVersion]:
+    parts = _slices(sorted({row.doc_id for row in rows}))
+    found = (SourceVersion._make(values) for part in parts for values in lake.sql.rows("receipts/read_source_versions", [_json(part)]))
+    return {version.doc_id: version for version in found}
+
+
+def _versions(lake: Lake, rows: list[EmbeddingRow], versions_snapshot: int, at: datetime | None) -> Versions:
+    """The current version of each row's document in a state of the ledger, by profile and record; `at` leaves out later batches."""
+    found: Versions = {}
+    moment = at.astimezone(UTC) if at else None
+    for part in _slices(rows):
+        chunk_ids, batch_ids = (",".join(values) for values in zip(*((row.chunk_id, row.batch_id) for row in part), strict=True))
+        binds = [chunk_ids, _json([row.doc_id for row in part]), batch_ids, moment]
+        for profile, chunk_id, *values in lake.sql.rows("receipts/read_versions", binds, versions_snapshot=versions_snapshot):
+            found[profile, chunk_id] = CurrentVersion(*values)
+    return found
+
+
+def _releases(lake: Lake, at: datetime | None) -> tuple[list[ReleaseRow], str | None]:
+    """The releases that hold records, now or at a time, and what has to be said where that is not known any more."""
+    rows = _journal_rows(lake, INDEX_RELEASES, at)
+    if rows is None:
+        return [], f"the history of {INDEX_RELEASES.name} does not reach back to {at}: which release was live then is not known"
+    return [row for row in rows if row["state"] in HELD and row["versions_snapshot"] is not None], None
+
+
+def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[str, Any]] | None:
+    """The rows of a journal, now or as they were at a time; None where its history does not reach back so far."""
+    table = lake.table(journal)
+    if at is None:
+        return table.scan().to_arrow().to_pylist()
+    moment = int(at.timestamp() * 1000)
+    for snapshot in ancestors(table, head_snapshot(table).snapshot_id):
+        # A journal is put back whole: what its delete leaves was never the state of it.
+        if snapshot.timestamp_ms <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
+            return table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()
+    return None
+
+
+def _held(
+    lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow], current: Versions
+) -> dict[tuple[str, str], list[HoldingRelease]]:
+    """The releases that held each row, by profile and record."""
+    ledger = lake.table(DOCUMENT_VERSIONS)
+    found: dict[tuple[str, str], list[HoldingRelease]] = defaultdict(list)
+    for release in sorted(releases, key=lambda release: (release["state"] != LIVE, release["release_id"])):
+        own = [row for row in rows if row.profile == release["profile"]]
+        if not own:
+            continue
+        snapshot = release["versions_snapshot"]
+        is_exact = ledger.snapshot_by_id(snapshot) is not None
+        versions = _versions(lake, own, snapshot, None) if is_exact else current
+        for key in ((row.profile, row.chunk_id) for row in own):
+            if key in versions and versions[key].has_passage:
+                release_id, namespace, state = (release[name] for name in ("release_id", "namespace", "state"))
+                found[key].append(HoldingRelease(release_id, namespace, state, versions[key].content_hash, is_exact))
+    return found
+
+
+def _slices(items: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(items), SLICE_ROWS):
+        yield items[start : start + SLICE_ROWS]
+
+
+def _json(texts: list[str]) -> str:
+    return json.dumps(texts, ensure_ascii=False)
