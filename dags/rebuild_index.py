@@ -8,12 +8,13 @@ moment stays at that moment until another rebuild.
 
 from typing import Any
 
-from airflow.sdk import Param, TriggerRule, dag
+from airflow.sdk import Param, dag
 
 from embedding_lakehouse.assets import INDEX_RELEASES
+from embedding_lakehouse.fill_group import ONE_WAY, fill_release
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.sync_group import apply_sync
-from embedding_lakehouse.task_errors import lakehouse_sensor, lakehouse_task
+from embedding_lakehouse.task_errors import lakehouse_task
 
 PARAMS = {
     "profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose index is rebuilt."),
@@ -25,7 +26,6 @@ PARAMS = {
     "import_uri": Param("", type="string", description="Folder or s3:// prefix for an import's files; empty for one beside the tables."),
     "discard_building": Param(False, type="boolean", description="Drop the release that an earlier run left half-built."),
 }
-ONE_WAY = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
 
 @dag(schedule=None, max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
@@ -41,30 +41,6 @@ def rebuild_index():
         from embedding_lakehouse.steps.rebuild_index import planning
 
         return planning.begin_rebuild(plan, params, run_id)
-
-    @lakehouse_task
-    def fill_shard(shard: dict[str, Any]) -> dict[str, Any]:
-        from embedding_lakehouse.steps.rebuild_index import filling
-
-        return filling.fill_shard(shard)
-
-    @lakehouse_task
-    def start_import(shards: list[dict[str, Any]]) -> str:
-        from embedding_lakehouse.steps.rebuild_index import filling
-
-        return filling.start_import(shards)
-
-    @lakehouse_sensor(poke_interval=30, timeout=24 * 3600)
-    def await_import(import_id: str, shards: list[dict[str, Any]]) -> bool:
-        from embedding_lakehouse.steps.rebuild_index import filling
-
-        return filling.await_import(import_id, shards)
-
-    @lakehouse_task(trigger_rule=ONE_WAY)
-    def record_fill(shards: list[dict[str, Any]]) -> str:
-        from embedding_lakehouse.steps.rebuild_index import filling
-
-        return filling.record_fill(shards)
 
     @lakehouse_task
     def verify_release(release_id: str) -> str:
@@ -84,13 +60,9 @@ def rebuild_index():
 
         return switch_release.switch_release(release_id, params["keep_days"], params["reason"], run_id)
 
-    shards = begin_rebuild(plan_rebuild())
-    filled, started = fill_shard.expand(shard=shards), start_import(shards)
-    recorded = record_fill(shards)
-    filled >> [started, recorded]
-    await_import(started, shards) >> recorded
-    verified = verify_release(recorded)
-    apply_sync.override(group_id="catch_up")(plan_sync(verified)) >> switch_release(verified)
+    verified = verify_release(fill_release(begin_rebuild(plan_rebuild())))
+    caught_up = apply_sync.override(group_id="catch_up")(plan_sync(verified))
+    caught_up >> switch_release(verified)
 
 
 rebuild_index()

@@ -29,7 +29,12 @@ def drop_release(lake: Lake, service: IndexService, release_id: str) -> ReleaseR
     # First the state, after which nobody writes to it or switches to it.
     row = releases.move(release_id, rules.DROPPED, keep_until=now)
     point_alias(lake, service, row["profile"])
-    service.open(IndexShape.of_release(row)).delete_namespace(row["namespace"])
+    index = service.open(IndexShape.of_release(row))
+    if row["import_id"]:
+        index.cancel_import(row["import_id"])
+    # Where the live release is in another index, or holds nothing yet, the alias still leads here.
+    index.release_alias(row["profile"], row["namespace"])
+    index.delete_namespace(row["namespace"])
     releases.keep_snapshots(release_id)
     releases.change(lambda rows: rules.forgotten(rows, release_id, datetime.now(UTC)))
     return releases.named(release_id)

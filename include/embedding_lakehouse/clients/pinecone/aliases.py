@@ -29,6 +29,14 @@ class Aliases(IndexConnection):
         """
         return self._patiently("point alias", partial(self._point, name, namespace))
 
+    def release_alias(self, name: str, namespace: str) -> None:
+        """Delete the alias where it leads to the namespace, which could not be deleted otherwise."""
+        self._patiently("delete alias", partial(self._release, name, namespace))
+
+    def _release(self, name: str, namespace: str) -> None:
+        if self._alias(name) == namespace:
+            self._sdk._http.delete(f"/namespace-aliases/{name}")
+
     def _alias(self, name: str) -> str | None:
         try:
             answer = self._sdk._http.get(f"/namespace-aliases/{name}")

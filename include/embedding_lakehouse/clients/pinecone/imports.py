@@ -45,6 +45,11 @@ class Imports(IndexConnection):
         """The import as it is now."""
         return _import(self._patiently("read import", partial(self._sdk.describe_import, import_id)))
 
+    def cancel_import(self, import_id: str) -> None:
+        """Cancel the import, so that it makes no namespace any more; one that is finished stays as it is."""
+        if self.read_import(import_id).status in UNFINISHED:
+            self._patiently("cancel import", partial(self._sdk.cancel_import, import_id))
+
     def _has_imports(self) -> bool:
         try:
             self._sdk.list_imports_paginated(limit=1)

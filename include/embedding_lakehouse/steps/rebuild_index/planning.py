@@ -60,7 +60,7 @@ def plan_rebuild(params: dict[str, Any], lake: Lake | None = None, service: Inde
     size, requests, seconds = rules.estimate(profile, records, measured_syncs(lake, profile.name))
     has_imports = wish.method != rules.UPSERTS and service.open(IndexShape.of_profile(profile)).has_imports()
     method, why = rules.choose_method(wish.method, records, has_imports, staging_folder(lake, wish.import_uri))
-    if resumed:
+    if resumed and _is_planned(resumed):
         method, why = resumed["method"], f"as {resumed['release_id']} was begun"
     plan = RebuildPlan(
         profile=profile.name,
@@ -88,7 +88,9 @@ def _moment(lake: Lake, wish: Wish) -> tuple[Moment, ReleaseRow | None]:
     left = rules.unswitched(Releases(lake).rows(), wish.profile)
     if left is None or wish.discard_building:
         return moment, None
-    built_from = Basis(lake, left).snapshots() if _is_planned(left) else None
+    if not _is_planned(left):
+        return moment, left
+    built_from = Basis(lake, left).snapshots()
     rules.check_resumable(left, bool(wish.as_of), moment.versions_snapshot, built_from[0] if built_from else None, wish.method)
     return (Moment(*built_from, moment.described) if built_from else moment), left
 
@@ -158,7 +160,11 @@ def _planned_shards(lake: Lake, plan: RebuildPlan, release: ReleaseRow, run_id: 
     basis.keep(Moment(plan.versions_snapshot, plan.embeddings_snapshot, plan.as_of))
     span = Span(None, plan.versions_snapshot, None, plan.embeddings_snapshot, rows_may_be_lost=False)
     planned = plan_changes(lake, profile, release, span, "rebuild_index", run_id)
-    shards = open_plan(lake, planned) if planned else []
+    try:
+        shards = open_plan(lake, planned) if planned else []
+    except ConflictError as error:
+        then = f"; as of {plan.as_of} a batch was current that was rejected since: choose a moment without it" if plan.is_pinned else ""
+        raise ConflictError(f"{error}{then}") from error
     if not shards:
         raise InputError(f"profile {plan.profile!r} has no record as of {plan.as_of}: there is nothing to build an index from")
     return shards
