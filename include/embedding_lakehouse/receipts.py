@@ -3,10 +3,11 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
@@ -19,9 +20,11 @@ from embedding_lakehouse.errors import InputError
 
 MOST_IDS = 1_000
 RECORD_ID = re.compile(r"[0-9a-f]{64}")
-# A statement ends at 1,000,000 characters with its binds, and a doc_id has at most 2,000.
-SLICE_ROWS = 200
+# A statement ends at 1,000,000 characters with its binds; beside a doc_id, which may have 2,000, a record has a chunk_id and a batch_id.
+MOST_CHARACTERS = 900_000
+OTHER_CHARACTERS = 150
 
+Item = TypeVar("Item")
 Versions = dict[tuple[str, str], CurrentVersion]
 
 
@@ -71,16 +74,17 @@ def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None) -> list
         return []
     texts, snapshot_times = _source_texts(lake, rows)
     now = _source_versions(lake, rows)
-    current = _versions(lake, rows, head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id, at)
+    head = head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id
+    current = _versions(lake, rows, head, at)
     releases, remark = _releases(lake, at)
-    held = _held(lake, rows, releases, current)
+    states = _states(lake, rows, releases, {} if at else {head: current})
     receipts = []
     for row in rows:
-        key = row.profile, row.chunk_id
         source, source_now = texts.get((row.source_snapshot, row.doc_id, row.content_hash)), now.get(row.doc_id)
         version = version_of(row, source, snapshot_times.get(row.source_snapshot), source_now)
         remarks = [text for text in (_rejection(row), version.problem, remark) if text]
-        receipts.append(receipt_of(row, version, current.get(key), held[key], source_now, remarks))
+        holding = _holding(row, releases, states, current)
+        receipts.append(receipt_of(row, version, current.get((row.profile, row.chunk_id)), holding, source_now, remarks))
     return receipts
 
 
@@ -104,7 +108,7 @@ def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int,
         if snapshot is None:
             continue
         times[source_snapshot] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
-        for part in _slices(sorted(doc_ids)):
+        for part in _slices(sorted(doc_ids), str):
             for values in lake.sql.rows("receipts/read_source_texts", [_json(part)], source_snapshot=source_snapshot):
                 source = SourceText._make(values)
                 texts[source_snapshot, source.doc_id, source.content_hash] = source
@@ -112,7 +116,7 @@ def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int,
 
 
 def _source_versions(lake: Lake, rows: list[EmbeddingRow]) -> dict[str, SourceVersion]:
-    parts = _slices(sorted({row.doc_id for row in rows}))
+    parts = _slices(sorted({row.doc_id for row in rows}), str)
     found = (SourceVersion._make(values) for part in parts for values in lake.sql.rows("receipts/read_source_versions", [_json(part)]))
     return {version.doc_id: version for version in found}
 
@@ -121,7 +125,7 @@ def _versions(lake: Lake, rows: list[EmbeddingRow], versions_snapshot: int, at: 
     """The current version of each row's document in a state of the ledger, by profile and record; `at` leaves out later batches."""
     found: Versions = {}
     moment = at.astimezone(UTC) if at else None
-    for part in _slices(rows):
+    for part in _slices(rows, attrgetter("doc_id")):
         chunk_ids, batch_ids = (",".join(values) for values in zip(*((row.chunk_id, row.batch_id) for row in part), strict=True))
         binds = [chunk_ids, _json([row.doc_id for row in part]), batch_ids, moment]
         for profile, chunk_id, *values in lake.sql.rows("receipts/read_versions", binds, versions_snapshot=versions_snapshot):
@@ -150,29 +154,36 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
     return None
 
 
-def _held(
-    lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow], current: Versions
-) -> dict[tuple[str, str], list[HoldingRelease]]:
-    """The releases that held each row, by profile and record."""
-    ledger = lake.table(DOCUMENT_VERSIONS)
-    found: dict[tuple[str, str], list[HoldingRelease]] = defaultdict(list)
+def _states(lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow], known: dict[int, Versions]) -> dict[int, Versions]:
+    """What was current in each state of the ledger that a release was led to, by its snapshot; expired ones are left out."""
+    ledger, profiles = lake.table(DOCUMENT_VERSIONS), {row.profile for row in rows}
+    wanted = {release["versions_snapshot"] for release in releases if release["profile"] in profiles} - known.keys()
+    return known | {snapshot: _versions(lake, rows, snapshot, None) for snapshot in wanted if ledger.snapshot_by_id(snapshot)}
+
+
+def _holding(row: EmbeddingRow, releases: list[ReleaseRow], states: dict[int, Versions], current: Versions) -> Iterator[HoldingRelease]:
+    """The releases that held the row, the live one first."""
     for release in sorted(releases, key=lambda release: (release["state"] != LIVE, release["release_id"])):
-        own = [row for row in rows if row.profile == release["profile"]]
-        if not own:
-            continue
         snapshot = release["versions_snapshot"]
-        is_exact = ledger.snapshot_by_id(snapshot) is not None
-        versions = _versions(lake, own, snapshot, None) if is_exact else current
-        for key in ((row.profile, row.chunk_id) for row in own):
-            if key in versions and versions[key].has_passage:
-                release_id, namespace, state = (release[name] for name in ("release_id", "namespace", "state"))
-                found[key].append(HoldingRelease(release_id, namespace, state, versions[key].content_hash, is_exact))
-    return found
+        version = states.get(snapshot, current).get((row.profile, row.chunk_id))
+        if release["profile"] == row.profile and version and version.has_passage:
+            release_id, namespace, state = (release[name] for name in ("release_id", "namespace", "state"))
+            yield HoldingRelease(release_id, namespace, state, version.content_hash, snapshot in states)
 
 
-def _slices(items: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(items), SLICE_ROWS):
-        yield items[start : start + SLICE_ROWS]
+def _slices(items: list[Item], doc_id: Callable[[Item], str]) -> Iterator[list[Item]]:
+    """The items in parts whose ids fit into one statement."""
+    part, size = list[Item](), 0
+    for item in items:
+        # A quote takes two characters in JSON, and two in SQL.
+        own = 2 * len(doc_id(item)) + OTHER_CHARACTERS
+        if part and size + own > MOST_CHARACTERS:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += own
+    if part:
+        yield part
 
 
 def _json(texts: list[str]) -> str:
