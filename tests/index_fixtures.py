@@ -24,7 +24,7 @@ from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_rec
 from embedding_lakehouse.steps.sync_index.planning import plan_sync
 from embedding_lakehouse.steps.sync_index.writing import delete_records, upsert_records
 from tests.lake_builder import LakeBuilder
-from tests.lake_fixtures import declare
+from tests.lake_fixtures import PROFILES, declare
 
 API_KEY = "a-key-of-the-tests"
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def profile(request: pytest.FixtureRequest, profiles: Path) -> Profile:
     """A profile that no other test has, and so an index that no other test touches; of 8 dimensions, or of its parameter."""
     name = f"test-{uuid4().hex[:12]}"
-    declare(profiles, declaration(name, getattr(request, "param", 8)))
+    declare(profiles, declaration(name, getattr(request, "param", 8)) + PROFILES)
     return settings.profile(name)
 
 

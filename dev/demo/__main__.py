@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from dev.demo.airflow_api import AirflowApi
 from dev.demo.documents import edit_documents, write_documents
 from dev.stack import Stack, StackError
 
-DAGS = ["set_up_lakehouse", "ingest_documents", "embed_documents", "sync_index"]
+DAGS = ["set_up_lakehouse", "ingest_documents", "embed_documents", "sync_index", "roll_back_embeddings"]
 QUESTION = "How do I take back an embedding batch that should not have been published?"
 # Soft-wrapped: where the output goes to a file or a narrow window, a line stays a line.
 CONSOLE = Console(highlight=False, soft_wrap=True)
@@ -77,8 +78,16 @@ def run(stack: Stack) -> None:
 
     say(f"Question: {QUESTION}")
     show_matches(QUESTION)
+    undo(airflow, folder)
     show_costs(costs)
     CONSOLE.print(f"\n{time.monotonic() - begun:.0f} s in all.")
+
+
+def undo(airflow: AirflowApi, folder: Path) -> None:
+    # The package connects to the stack that was started above.
+    from dev.demo.undoing import undo_a_bad_batch
+
+    undo_a_bad_batch(airflow, folder, QUESTION, lambda: index(airflow, "the bad batch", str(folder)), say)
 
 
 def say(sentence: str) -> None:

@@ -41,10 +41,26 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> Run:
         """Trigger a run and follow it to its end. Raises StackError if it fails."""
-        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+        return self._follow(dag_id, self._start(dag_id, conf or {}))
+
+    def trigger_and_approve(self, dag_id: str, task_id: str, conf: dict[str, Any]) -> str:
+        """Trigger a run, approve what its task asks for as a person does in the UI, follow it to its end; what was shown for approval."""
+        run_id = self._start(dag_id, conf)
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        deadline = time.monotonic() + RUN_SECONDS
+        while (asked := self._http.get(path)).status_code != 200:
+            if time.monotonic() > deadline or self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed":
+                raise StackError(f"{dag_id} asks for no approval in {task_id}: see its logs in the Airflow UI")
+            time.sleep(POLL_SECONDS)
+        self._http.patch(path, json={"chosen_options": ["Approve"], "params_input": {}}).raise_for_status()
+        self._follow(dag_id, run_id)
+        return str(asked.json()["body"])
+
+    def _start(self, dag_id: str, conf: dict[str, Any]) -> str:
+        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
         if answer.status_code >= 400:
             raise StackError(f"Airflow refuses to run {dag_id}: {answer.text}")
-        return self._follow(dag_id, answer.json()["dag_run_id"])
+        return str(answer.json()["dag_run_id"])
 
     def last_run(self, dag_id: str) -> str | None:
         """The id of the DAG's newest run."""

@@ -11,9 +11,15 @@ MARKDOWN_SIGNS = re.compile(r"^#{1,4} |^```|\]\(http", re.MULTILINE)
 ADDED_SENTENCE = "\n\nThe lighthouse keeper of Skerryvore writes the release notes of this package by the light of a paraffin lamp.\n"
 ADDED_DOCUMENT = """# Rolling back a bad batch
 
-An embedding batch that should not have been published is taken back by moving the table to the snapshot before it. The index then
-follows by the difference alone: the records of the bad batch are removed and those it replaced are written again from the lake,
-without asking the embedding model for a single text.
+An embedding batch that should not have been published is taken back by a roll-back, which makes the versions before it current again.
+The index then follows by the difference alone: the records of the bad batch are removed and those it replaced are written again from
+the lake, without asking the embedding model for a single text.
+"""
+WRONG_NAME = "how-to-take-back-a-batch.md"
+WRONG_DOCUMENT = """# How to take back an embedding batch that should not have been published
+
+To take back an embedding batch that should not have been published, delete the whole index and every table, and embed all documents
+again. Taking back a published embedding batch is not possible in any other way.
 """
 
 
@@ -44,6 +50,13 @@ def _descriptions() -> dict[str, str]:
         if len(text) >= SHORTEST:
             found[re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()] = text
     return dict(sorted(found.items()))
+
+
+def add_wrong_document(folder: Path) -> Path:
+    """Add a document full of wrong text, and return it."""
+    wrong = folder / WRONG_NAME
+    wrong.write_text(WRONG_DOCUMENT, encoding="utf-8")
+    return wrong
 
 
 def edit_documents(folder: Path) -> Edits:

@@ -40,7 +40,7 @@ compared as (
 )
 
 select
-    count_if(source_hash is not null and embedded_hash is null) as new_count,
+    count_if(doc_id is not null and source_hash is not null and embedded_hash is null) as new_count,
     count_if(source_hash <> embedded_hash) as changed_count,
     count_if(source_hash is null and embedded_hash is not null) as deleted_count,
     count_if(source_hash = embedded_hash) as unchanged_count,

@@ -25,6 +25,7 @@ source as (
         doc_id,
         max(coalesce(content_hash, '')) as content_hash
     from docs_db.source_documents for version as of {{ source_snapshot }}
+    where doc_id is not null
     group by doc_id
 
 )

@@ -17,6 +17,7 @@ stated as (
         cast(null as varchar) as embedded_hash,
         cast(null as bigint) as batch_number
     from docs_db.source_documents for version as of {{ source_snapshot }}
+    where doc_id is not null
 
     union all
 

@@ -12,6 +12,7 @@ from embedding_lakehouse.core.batches import (
     PLANNED,
     PRICED,
     PUBLISHED,
+    ROLL_BACK,
     BatchRow,
     check_fingerprint,
     latest_published,
@@ -19,6 +20,7 @@ from embedding_lakehouse.core.batches import (
     open_batch,
 )
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.roll_backs import RollBack, check_none_open, turned
 from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
 from embedding_lakehouse.errors import ConflictError
 
@@ -59,6 +61,47 @@ def begin(lake: Lake, profile: Profile, planned: dict[str, Any], after: str | No
     return begun
 
 
+def begin_roll_back(lake: Lake, profile: Profile, planned: RollBack, run: dict[str, str]) -> BatchRow:
+    """Journal a planned roll-back and, in the same commit, the new states of the batches that it undoes or puts back.
+
+    Where it was begun before, nothing changes. Raises ConflictError where a batch was begun or published since it was planned.
+    """
+    begun: list[BatchRow] = []
+
+    def decide(rows: list[BatchRow]) -> list[BatchRow]:
+        begun[:] = [row for row in rows if row["batch_id"] == planned.batch_id]
+        if begun:
+            return []
+        _check_unmoved(rows, profile, planned)
+        now = datetime.now(UTC)
+        row: BatchRow = {
+            "batch_id": planned.batch_id,
+            "batch_number": next_batch_number(rows),
+            "kind": ROLL_BACK,
+            "state": PLANNED,
+            "profile": profile.name,
+            "profile_fingerprint": profile.fingerprint,
+            "model_name": profile.model_name,
+            "model_version": profile.model_version,
+            "undone_batches": planned.undone,
+            "message": planned.reason,
+            "planned_at": now,
+            "updated_at": now,
+        }
+        begun[:] = [row | run]
+        return [*begun, *turned(rows, begun[0], now)]
+
+    journal(lake).change(decide)
+    return begun[0]
+
+
+def _check_unmoved(rows: list[BatchRow], profile: Profile, planned: RollBack) -> None:
+    check_none_open(rows, profile.name)
+    latest = latest_published(rows, profile.name)
+    if not latest or latest["batch_id"] != planned.latest_batch:
+        raise ConflictError("another batch was published since the roll-back was planned and approved: trigger roll_back_embeddings again")
+
+
 def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
     """Put an open batch into `state` with the changed columns. A batch that is that far already, or farther, stays as it is.
 
@@ -74,7 +117,8 @@ def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
             return []
         if row["state"] not in OPEN_STATES:
             raise ConflictError(f"batch {batch_id} is {row['state']}: it cannot become {state}")
-        found[:] = [row | changes | {"state": state, "updated_at": datetime.now(UTC)}]
+        now = datetime.now(UTC)
+        found[:] = [row | changes | {"state": state, "updated_at": now} | ({"published_at": now} if state == PUBLISHED else {})]
         return found
 
     journal(lake).change(decide)

@@ -6,10 +6,12 @@ from math import ceil
 from typing import Any
 
 from embedding_lakehouse.core.profiles import BatchLimits, Profile
-from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
+from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError, ConflictError
 
 PLANNED, PRICED, COMMITTED, BLOCKED = "planned", "priced", "committed", "blocked"
 PUBLISHED, DISCARDED, REJECTED = "published", "discarded", "rejected"
+# The kind of a batch that embeds nothing: it undoes others.
+ROLL_BACK = "roll_back"
 OPEN_STATES = (PLANNED, PRICED, COMMITTED, BLOCKED)
 # So few deletes are never asked about, unless they leave nothing: a corpus of ten documents may lose three.
 FEW_DELETES = 5
@@ -62,6 +64,15 @@ def check_resumable(row: BatchRow, profile: Profile) -> None:
             f"batch {row['batch_id']} was begun under other settings of profile {profile.name!r} (fingerprint "
             f"{row['profile_fingerprint']}, now {profile.fingerprint}): undo the change, or give the batch up by triggering "
             "embed_documents with discard_open"
+        )
+
+
+def check_embeds(row: BatchRow) -> None:
+    """Raise ConflictError where the open batch is a roll-back: embedding waits for its end."""
+    if row.get("kind") == ROLL_BACK:
+        raise ConflictError(
+            f"the run {row['run_id']} of {row['dag_id']} is rolling profile {row['profile']!r} back (batch {row['batch_id']}): embedding "
+            "waits for it; where that run died, trigger roll_back_embeddings, which finishes it"
         )
 
 

@@ -26,6 +26,7 @@ CHECKS = (
     Check("every_version_has_its_chunks", "the ledger names a chunk that has no vector", ("batch_id", "model_version")),
     Check("every_chunk_belongs_to_a_version", "a vector that no version names", ("batch_id", "batch_id")),
     Check("every_source_document_is_covered", "a source document has no current version", ("profile", "documents_remaining")),
+    Check("every_source_row_has_a_doc_id", "a source row without a doc_id was left out: give it one", (), severity="warn"),
     Check("no_deleted_document_is_current", "a document that left the source is still current", ("profile", "documents_remaining")),
 )
 

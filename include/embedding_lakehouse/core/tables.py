@@ -179,6 +179,24 @@ BATCH_REUSE = Table(
     partitioned_by=("batch_id",),
 )
 
+ROLL_BACK_VERSIONS = Table(
+    "embeddings_db.roll_back_versions",
+    (
+        BATCH_ID,
+        DOC_ID,
+        Column("content_hash", "string", "the version that becomes current; for a removed document the last one"),
+        Column("source_snapshot", "long", "snapshot of source_documents that holds this version"),
+        Column("source_sequence_number", "long", "that snapshot's sequence number"),
+        Column("chunk_ids", "list<string>", "the version's chunks in reading order"),
+        Column("is_deleted", "boolean", "whether no version of the document is left"),
+        Column("restored_from", "string", "the batch that made the version; null for a removed document"),
+        Column("is_changed", "boolean", "whether another version than now becomes current"),
+        Column("upsert_count", "long", "records of the document that are written"),
+        Column("delete_count", "long", "records of the document that are removed"),
+    ),
+    partitioned_by=("batch_id",),
+)
+
 QUALITY_RESULTS = Table(
     "embeddings_db.quality_results",
     (
@@ -271,6 +289,7 @@ TABLES = (
     BATCH_DOCUMENTS,
     BATCH_CHUNKS,
     BATCH_REUSE,
+    ROLL_BACK_VERSIONS,
     QUALITY_RESULTS,
     INDEX_RELEASES,
     INDEX_SYNCS,

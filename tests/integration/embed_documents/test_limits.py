@@ -8,8 +8,8 @@ import pytest
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.core.tables import BATCH_DOCUMENTS
-from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError, InputError
+from embedding_lakehouse.core.tables import BATCH_DOCUMENTS, QUALITY_RESULTS
+from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
 from tests.batches import BatchRun, current_documents, put_documents, put_source_rows, run_batch
 from tests.lake_fixtures import PROFILES, SavedLake, StagedBatch, declare
 
@@ -121,10 +121,14 @@ def test_a_batch_begun_under_other_settings_can_be_given_up(lake: Lake, profiles
     assert run.row["profile_fingerprint"] == settings.profile("small").fingerprint
 
 
-def test_source_rows_without_an_id_are_refused(lake: Lake) -> None:
-    put_source_rows(lake, [{"doc_id": None, "document_text": "Whose?", "content_hash": "h"}])
-    with pytest.raises(InputError, match=r"1 rows of docs_db\.source_documents have no doc_id"):
-        BatchRun(lake).until("detect")
+def test_a_source_row_without_an_id_is_left_out_and_shown_and_stops_no_other(lake: Lake) -> None:
+    nameless = {"doc_id": None, "title": "Whose?", "document_text": "Whose?", "content_hash": "h"}
+    put_source_rows(lake, [nameless, {"doc_id": "a", "document_text": "Text.", "content_hash": "h", "media_type": "text/plain"}])
+    run = run_batch(lake, is_audited=True)
+    assert run.result["detect"]["nameless"] == 1
+    assert current_documents(lake).keys() == {"a"}
+    results = lake.table(QUALITY_RESULTS).scan(row_filter="verdict = 'warned'").to_arrow().to_pylist()
+    assert [(row["check_name"], "Whose?" in row["sample"]) for row in results] == [("every_source_row_has_a_doc_id", True)]
 
 
 def test_a_document_that_stands_twice_in_the_source_is_embedded_once(lake: Lake) -> None:

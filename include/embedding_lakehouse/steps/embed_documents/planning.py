@@ -1,5 +1,6 @@
 """Find what changed since the last published batch, bound it to a batch, and price it once it is chunked."""
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from embedding_lakehouse.core.batches import (
     BatchRow,
     branch_name,
     check_deletes,
+    check_embeds,
     check_fingerprint,
     check_resumable,
     latest_published,
@@ -28,18 +30,20 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
-from embedding_lakehouse.errors import InputError
 
 Changes = dict[str, Any]
 Shard = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
     """Count the documents that differ from what was last published: `new`, `changed`, `deleted`, `unchanged`.
 
+    Source rows without a doc_id are left out and counted as `nameless`.
+
     The snapshots that were compared go along as `source_snapshot` and `versions_snapshot`, the batch last published as `latest_batch`.
-    Raises ConfigurationError for an unknown profile, or one whose settings changed under the same version, InputError for source rows
-    without a doc_id.
+    Raises ConfigurationError for an unknown profile, or one whose settings changed under the same version.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
@@ -54,8 +58,8 @@ def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
     }
     *counts, nameless = lake.sql.row("changes/count_document_changes", (profile.name,), **_names(pinned))
     if nameless:
-        raise InputError(f"{nameless} rows of {SOURCE_DOCUMENTS.name} have no doc_id: give each its own, or remove them")
-    counted = dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True))
+        logger.warning("%s rows of %s have no doc_id and are left out: give each its own", nameless, SOURCE_DOCUMENTS.name)
+    counted = dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True)) | {"nameless": nameless}
     return counted | pinned | {"latest_batch": latest["batch_id"] if latest else None}
 
 
@@ -75,6 +79,8 @@ def plan_batch(
     lake = lake or connect()
     profile = settings.profile(profile_name)
     planned = open_batch(batches.journal(lake).rows(), profile.name)
+    if planned:
+        check_embeds(planned)
     if planned and discard_open:
         discard_batch(lake, planned, f"discarded by run {run_id}")
         planned = None
