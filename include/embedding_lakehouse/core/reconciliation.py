@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from embedding_lakehouse.core.releases import ReleaseRow, release_named
 from embedding_lakehouse.core.syncs import Sync
 
 MISSING, ORPHANED, STALE, WRONG_PROFILE = "missing", "orphaned", "stale", "wrong_profile"
@@ -15,10 +16,10 @@ MISSING, ORPHANED, STALE, WRONG_PROFILE = "missing", "orphaned", "stale", "wrong
 FEW_RECORDS = 100
 # A write is visible after seconds: a difference that is seen sooner after the comparison began is looked at once more.
 SETTLE_SECONDS = 20.0
-# The ids of our records are lowercase hex; what begins otherwise is foreign. Sampled by a hash, since a share of an id's digits would
-# choose the same records each night.
+# The ids of our records are lowercase hex; what begins otherwise is foreign.
 OUR_PREFIXES = "0123456789abcdef"
 OTHER_PREFIXES = "".join(chr(code) for code in range(32, 127) if chr(code) not in OUR_PREFIXES)
+GROUP_RECORDS = 20_000
 CRC_SPACE = 2**32
 
 Figures = dict[str, Any]
@@ -29,6 +30,15 @@ class Difference(NamedTuple):
 
     finding: str
     detail: str
+
+
+def id_groups(expected_count: int) -> list[str]:
+    """The first characters of ids, all that can be printed, in one group for each task that lists them: 1 to 17 groups."""
+    size = len(OUR_PREFIXES)
+    while size > 1 and expected_count * size > GROUP_RECORDS * len(OUR_PREFIXES):
+        size //= 2
+    ours = [OUR_PREFIXES[start : start + size] for start in range(0, len(OUR_PREFIXES), size)]
+    return [*ours, OTHER_PREFIXES] if len(ours) > 1 else [OUR_PREFIXES + OTHER_PREFIXES]
 
 
 def difference(vector: np.ndarray, receipt: dict[str, Any], values: np.ndarray | None, found: dict[str, Any]) -> Difference | None:
@@ -85,6 +95,7 @@ class Comparison:
 
     def includes(self, record_id: str) -> bool:
         """Whether the record is fetched: another share in each comparison, the same one whenever it is asked."""
+        # By a hash of both, since a share of the ids' own digits would be the same records each night.
         return crc32(f"{self.reconciliation_id}{record_id}".encode()) < self.sample_share * CRC_SPACE
 
     def settled_at(self, settle: float) -> datetime:
@@ -103,9 +114,9 @@ def fidelity(counts: Figures) -> float:
     Of a sample the share of differing ones stands for all records that are there.
     """
     present = counts["expected_count"] - counts["missing_count"]
-    differing = counts["stale_count"] + counts["wrong_profile_count"]
-    if counts["compared_count"] < present:
-        differing = differing * present / max(1, counts["compared_count"])
+    differing: float = counts["stale_count"] + counts["wrong_profile_count"]
+    if counts["is_sample"]:
+        differing *= present / max(1, counts["compared_count"])
     everything = counts["expected_count"] + counts["orphaned_count"]
     return (present - differing) / everything if everything else 1.0
 
@@ -118,6 +129,15 @@ def repairable(counts: Figures) -> int:
 def allowed(counts: Figures, repair_limit: float) -> int:
     """Records that may be written and removed without asking: a share of the expected ones, and always a few."""
     return max(FEW_RECORDS, int(counts["expected_count"] * repair_limit))
+
+
+def corrected(rows: list[ReleaseRow], comparison: Comparison, id_checksum: str, moment: datetime) -> list[ReleaseRow]:
+    """The release's row with the count and checksum of what it should hold; nothing where they are right, or a sync moved it since."""
+    row = release_named(rows, comparison.expected.release_id)
+    right = {"record_count": comparison.expected_count, "id_checksum": id_checksum}
+    if row["open_syncs"] or row["versions_snapshot"] != comparison.expected.versions_after or right.items() <= row.items():
+        return []
+    return [row | right | {"updated_at": moment}]
 
 
 def described(counts: Figures, repair_limit: float, examples: Iterable[tuple[str, ...]]) -> str:

@@ -1,0 +1,63 @@
+"""Sum a comparison up: its findings become part of the lake, and its fidelity one row of the history."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from embedding_lakehouse.clients.index_findings import commit_findings
+from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.reconciliations import Reconciliations
+from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.checksums import combined
+from embedding_lakehouse.core.reconciliation import MISSING, ORPHANED, STALE, WRONG_PROFILE, Comparison, Figures, corrected, fidelity
+
+logger = logging.getLogger(__name__)
+
+
+def conclude_reconciliation(
+    comparison: dict[str, Any], compared: Iterable[Figures], listed: Iterable[Figures], lake: Lake | None = None
+) -> Figures:
+    """Record what the tasks of a comparison found, once, and set the release's count and checksum right: the figures."""
+    lake, compared, listed = lake or connect(), list(compared), list(listed)
+    made, records = Comparison.of_keys(comparison), Reconciliations(lake)
+    commit_findings(lake, made.reconciliation_id, [file for part in (*compared, *listed) for file in part["files"]])
+    figures = _figures(records, made, compared, listed)
+    records.record(_row(made, figures))
+    id_checksum = combined(*(part["id_checksum"] for part in listed))
+    Releases(lake).change(lambda rows: corrected(rows, made, id_checksum, datetime.now(UTC)))
+    records.forget_expected(made.reconciliation_id)
+    for part in listed:
+        if part["message"]:
+            logger.warning("Nothing will be removed: %s", part["message"])
+    return figures
+
+
+def _figures(records: Reconciliations, made: Comparison, compared: list[Figures], listed: list[Figures]) -> Figures:
+    release = Releases(records.lake).named(made.expected.release_id)
+    found = records.counts(made.reconciliation_id, records.later_syncs(release, made.syncs_snapshot))
+    counts = {
+        "reconciliation_id": made.reconciliation_id,
+        "expected_count": made.expected_count,
+        "listed_count": sum(part["listed"] for part in listed),
+        "compared_count": sum(part["compared"] for part in compared),
+        **{f"{finding}_count": found.get(finding, (0, 0))[0] for finding in (MISSING, ORPHANED, STALE, WRONG_PROFILE)},
+        "newer_count": sum(newer for _, newer in found.values()),
+        "is_complete": not any(part["message"] for part in listed),
+        "is_sample": made.is_sample,
+    }
+    places = {"release_id": made.expected.release_id, "index_name": made.expected.index_name, "namespace": made.expected.namespace}
+    return counts | places | {"fidelity": fidelity(counts), "chunks_behind": made.chunks_behind}
+
+
+def _row(made: Comparison, figures: Figures) -> Figures:
+    told = {name: value for name, value in figures.items() if name not in ("index_name", "namespace", "is_sample", "chunks_behind")}
+    return told | {
+        "profile": made.expected.profile,
+        "versions_snapshot": made.expected.versions_after,
+        "embeddings_snapshot": made.expected.embeddings_after,
+        "dag_id": made.expected.dag_id,
+        "run_id": made.expected.run_id,
+        "started_at": datetime.fromisoformat(made.expected.started_at),
+        "finished_at": datetime.now(UTC),
+    }
