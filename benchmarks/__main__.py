@@ -14,14 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import cold, edited, edits, memory, quiet, writing
+from benchmarks.groups import cold, edited, edits, memory, payload, quiet, undo, writing
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
 from dev.stack.component import ROOT
 
 # In this order, so that the memory of all runs is known at the end.
-GROUPS = {"edits": edits, "writing": writing, "cold": cold, "quiet": quiet, "edited": edited, "memory": memory}
+GROUPS = {
+    "edits": edits,
+    "writing": writing,
+    "payload": payload,
+    "cold": cold,
+    "quiet": quiet,
+    "edited": edited,
+    "memory": memory,
+    "undo": undo,
+}
 
 
 def main() -> int:

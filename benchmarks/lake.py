@@ -19,7 +19,7 @@ from dev.stack import Stack
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import content_hash
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, SOURCE_DOCUMENTS
 
 NAME = "ours"
 WARM_UP = "warm_up"
@@ -70,14 +70,8 @@ class OurLake:
     def bring_up_to_date(self, profile: str = PROFILE) -> Cost:
         """Run the steps of `embed_documents` once; a quiet run ends after the plan."""
         self._runs += 1
-        tasks: list[tuple[str, Cost]] = []
-
-        def task(step: str, **arguments: Any) -> Any:
-            before = self._trino_cpu()
-            answer, cost = run_task(self.environment, self._log, f"embed_documents.{step}", **arguments)
-            tasks.append((_phase(step), replace(cost, cpu=cost.cpu + self._trino_cpu() - before)))
-            return answer
-
+        run = StepRun(self, "embed_documents")
+        task = run.task
         changes = task("planning.detect_changes", profile_name=profile)
         shards = task("planning.plan_batch", profile_name=profile, changes=changes, dag_id="benchmark", run_id=str(self._runs))
         if shards:
@@ -89,7 +83,7 @@ class OurLake:
             results = [task("auditing.run_check", batch_id=batch_id, name=check.name) for check in CHECKS]
             task("auditing.conclude_audit", batch_id=batch_id, results=results)
             task("publishing.publish_batch", batch_id=batch_id)
-        return Cost.of_tasks(tasks)
+        return run.cost
 
     def commits(self) -> int:
         """Snapshots of the embeddings and of the ledger so far."""
@@ -101,20 +95,48 @@ class OurLake:
         self.stack.start(["pinecone"])
         run_task(self.environment, self._log, "set_up_index.create_index", profile_name=PROFILE)
 
-    def sync_index(self) -> int:
-        """Run the steps of `sync_index` once; the requests that wrote to the index or removed from it."""
+    def sync_index(self) -> tuple[int, Cost]:
+        """Run the steps of `sync_index` once; the requests that wrote to the index or removed from it, and the cost."""
+        run = StepRun(self, "sync_index")
+        shards = run.task("planning.plan_sync", profile_name=PROFILE)
+        return self._apply(run, shards) if shards else 0, run.cost
 
-        def task(step: str, **arguments: Any) -> Any:
-            return run_task(self.environment, self._log, f"sync_index.{step}", **arguments)[0]
-
-        shards = task("planning.plan_sync", profile_name=PROFILE)
-        if not shards:
-            return 0
-        upserted = [task("writing.upsert_records", shard=shard) for shard in shards]
-        task("closing.verify_records", shards=shards, upserted=upserted)
-        deleted = [task("writing.delete_records", shard=shard) for shard in shards]
-        task("closing.record_sync", shards=shards, upserted=upserted, deleted=deleted)
+    def _apply(self, run: "StepRun", shards: list[dict[str, Any]]) -> int:
+        upserted = [run.task("writing.upsert_records", package="sync_index", shard=shard) for shard in shards]
+        run.task("closing.verify_records", package="sync_index", shards=shards, upserted=upserted)
+        deleted = [run.task("writing.delete_records", package="sync_index", shard=shard) for shard in shards]
+        run.task("closing.record_sync", package="sync_index", shards=shards, upserted=upserted, deleted=deleted)
         return sum(figures["requests"] for figures in upserted + deleted)
+
+    def rebuild_index(self) -> Cost:
+        """Run the steps of `rebuild_index` once, by upserts; nothing is published meanwhile, so there is nothing to catch up with."""
+        run = StepRun(self, "rebuild_index")
+        params = {"profile": PROFILE, "as_of": "", "method": "upserts", "import_uri": "", "reason": "", "discard_building": False}
+        params["dry_run"] = False
+        plan = run.task("planning.plan_rebuild", params=params)
+        shards = run.task("planning.begin_rebuild", planned=plan, params=params, run_id="benchmark")
+        for shard in shards:
+            run.task("filling.fill_shard", shard=shard)
+        release = run.task("filling.record_fill", shards=shards)
+        run.task("verifying.verify_release", release_id=release)
+        run.task("planning.plan_sync", package="sync_index", profile_name=PROFILE, release_id=release)
+        switching = {"release_id": release, "keep_days": 1, "reason": "", "run_id": "benchmark"}
+        run.task("switch_release.switch_release", package="", **switching)
+        return run.cost
+
+    def roll_back(self) -> Cost:
+        """Run the steps of `roll_back_embeddings` once, for the newest batch."""
+        run = StepRun(self, "roll_back_embeddings")
+        newest = max(self._lake().table(EMBEDDING_BATCHES).scan().to_arrow().to_pylist(), key=lambda row: row["batch_number"])["batch_id"]
+        plan = run.task("planning.plan_roll_back", profile_name=PROFILE, without_batch=newest, reason="benchmark")
+        run.task("applying.apply_roll_back", plan=plan)
+        return run.cost
+
+    def run_step(self, step: str, arguments: dict[str, Any]) -> tuple[Any, Cost]:
+        """Run one step as a task; its answer and cost, with Trino's processor time."""
+        before = self._trino_cpu()
+        answer, cost = run_task(self.environment, self._log, step, **arguments)
+        return answer, replace(cost, cpu=cost.cpu + self._trino_cpu() - before)
 
     def _trino_cpu(self) -> float:
         """Seconds of processors that Trino has taken since its start."""
@@ -125,6 +147,26 @@ class OurLake:
     def _lake(self) -> Lake:
         os.environ.update(self.environment)
         return connect()
+
+
+class StepRun:
+    """The steps of one run of a DAG, each in a process of its own, and what they cost together."""
+
+    def __init__(self, lake: OurLake, package: str) -> None:
+        self._lake = lake
+        self._package = package
+        self._tasks: list[tuple[str, Cost]] = []
+
+    def task(self, step: str, package: str | None = None, **arguments: Any) -> Any:
+        """The answer of a step of the DAG's package, or of another one."""
+        place = self._package if package is None else package
+        answer, cost = self._lake.run_step(f"{place}.{step}" if place else step, arguments)
+        self._tasks.append((_phase(step), cost))
+        return answer
+
+    @property
+    def cost(self) -> Cost:
+        return Cost.of_tasks(self._tasks)
 
 
 def _phase(step: str) -> str:

@@ -23,7 +23,7 @@ def measure(bench: Workbench) -> Section:
     commits = large.lake.commits() + small.lake.commits() - commits
     found, little = by_name([costs for costs, _ in rounds]), by_name([costs for _, costs in rounds])
     small.lake.start_index()
-    first_requests, requests = small.lake.sync_index(), small.lake.sync_index()
+    (first_requests, _), (requests, _) = small.lake.sync_index(), small.lake.sync_index()
     texts = sum(cost.texts_embedded for cost in (*found[NAME], *little[NAME]))
     sizes = [f"{site.corpus.documents:,} documents" for site in (large, small)]
     figures = [

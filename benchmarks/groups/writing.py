@@ -40,8 +40,8 @@ Write = Callable[[IcebergTable, pa.Table, Path], None]
 def measure(bench: Workbench) -> Section:
     """Targets 8 and 9: each way in turn, round after round, each time into a new table."""
     folder = bench.folder("writing")
-    schema = _table(folder / "schema").schema().as_arrow()
-    rows = _rows(bench.options.rows, bench.options.seed, schema)
+    schema = new_table(folder / "schema").schema().as_arrow()
+    rows = random_rows(bench.options.rows, bench.options.seed, schema)
     walls: dict[str, list[float]] = {name: [] for name in WAYS}
     processors: dict[str, list[float]] = {name: [] for name in WAYS}
     sizes: dict[str, int] = {}
@@ -49,7 +49,7 @@ def measure(bench: Workbench) -> Section:
     for number in range(bench.options.rounds):
         for position, (name, write) in enumerate(WAYS.items()):
             place = folder / f"{number}-{position}"
-            table = _table(place)
+            table = new_table(place)
             begun, spent = time.perf_counter(), time.process_time()
             write(table, rows, place / "warehouse")
             walls[name].append(time.perf_counter() - begun)
@@ -113,14 +113,15 @@ def _write_bare(_table: IcebergTable, rows: pa.Table, folder: Path) -> None:
 WAYS: dict[str, Write] = {OURS: _write_parts, ONE_PART: _write_one_part, APPEND: _append, BARE: _write_bare}
 
 
-def _table(folder: Path) -> IcebergTable:
+def new_table(folder: Path) -> IcebergTable:
+    """An empty `document_embeddings` in a catalog of its own."""
     folder.mkdir()
     catalog = load_catalog("benchmark", type="sql", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse")
     ensure_table(catalog, DOCUMENT_EMBEDDINGS)
     return catalog.load_table(DOCUMENT_EMBEDDINGS.name)
 
 
-def _rows(count: int, seed: int, schema: pa.Schema) -> pa.Table:
+def random_rows(count: int, seed: int, schema: pa.Schema) -> pa.Table:
     """Rows as a batch has them, with random unit vectors: float32, `count` x 1,536."""
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
