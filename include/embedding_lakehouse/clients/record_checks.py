@@ -8,10 +8,10 @@ import numpy as np
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.pinecone import Record, VectorIndex
+from embedding_lakehouse.clients.pinecone import VectorIndex
+from embedding_lakehouse.clients.record_differences import record_difference
 from embedding_lakehouse.clients.sync_changes import EmbeddingRow, embedding_rows, planned_upserts
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.records import metadata
 from embedding_lakehouse.errors import TransientError
 
 # What is compared: all records of a small sync, otherwise some of each of a few shards.
@@ -56,18 +56,8 @@ def require_equal(index: VectorIndex, namespace: str, profile: Profile, rows: li
     """Raise NotVisible, which names the first record that differs from its row, where one does."""
     found = index.fetch(namespace, [row.planned.chunk_id for row in rows])
     for row in rows:
-        if trouble := _trouble(row, found.get(row.planned.chunk_id), profile):
+        if differs := record_difference(row, found.get(row.planned.chunk_id), profile):
             raise NotVisible(
-                f"record {row.planned.chunk_id} of document {row.columns['doc_id']!r} in namespace {namespace} {trouble}: "
+                f"record {row.planned.chunk_id} of document {row.columns['doc_id']!r} in namespace {namespace} {differs.detail}: "
                 "nothing was removed or switched and the watermark stays; run the DAG again"
             )
-
-
-def _trouble(row: EmbeddingRow, found: Record | None, profile: Profile) -> str:
-    if found is None:
-        return "was written and is not there"
-    if found.values.tobytes() != row.vector.tobytes():
-        return "has another vector than the lake"
-    if found.metadata != metadata(row.columns, row.planned.title, profile.index.include_text):
-        return f"has other metadata than the lake: {found.metadata}"
-    return ""
