@@ -43,8 +43,8 @@ class AirflowApi:
         """Trigger a run and follow it to its end. Raises StackError if it fails."""
         return self._follow(dag_id, self._start(dag_id, conf or {}))
 
-    def trigger_and_approve(self, dag_id: str, task_id: str, conf: dict[str, Any]) -> str:
-        """Trigger a run, approve what its task asks for as a person does in the UI, follow it to its end; what was shown for approval."""
+    def trigger_and_answer(self, dag_id: str, task_id: str, conf: dict[str, Any], answer: str = "Approve") -> str:
+        """Trigger a run, answer what its task asks as a person does in the UI, follow it to its end; what was shown for approval."""
         run_id = self._start(dag_id, conf)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         deadline = time.monotonic() + RUN_SECONDS
@@ -52,7 +52,7 @@ class AirflowApi:
             if time.monotonic() > deadline or self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed":
                 raise StackError(f"{dag_id} asks for no approval in {task_id}: see its logs in the Airflow UI")
             time.sleep(POLL_SECONDS)
-        self._http.patch(path, json={"chosen_options": ["Approve"], "params_input": {}}).raise_for_status()
+        self._http.patch(path, json={"chosen_options": [answer], "params_input": {}}).raise_for_status()
         self._follow(dag_id, run_id)
         return str(asked.json()["body"])
 

@@ -31,7 +31,7 @@ def undo_a_bad_batch(airflow: AirflowApi, folder: Path, question: str, index: Ca
     begun, texts = time.monotonic(), texts_embedded()
     known = airflow.last_run("sync_index")
     conf = {"without_batch": worst.batch_id, "reason": f"{wrong.name} says what is wrong"}
-    shown = airflow.trigger_and_approve("roll_back_embeddings", "approve_roll_back", conf)
+    shown = airflow.trigger_and_answer("roll_back_embeddings", "approve_roll_back", conf)
     airflow.await_run_after("sync_index", known)
     seconds, embedded = time.monotonic() - begun, texts_embedded() - texts
     if not is_same(before, search(question, top_k=3)):

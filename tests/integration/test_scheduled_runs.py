@@ -13,10 +13,12 @@ from dev.demo.airflow_api import AirflowApi
 from dev.stack import Stack
 from dev.stack.catalog import catalog_properties
 from embedding_lakehouse.clients.pinecone import IndexService
+from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_RELEASES, INDEX_SYNCS, SOURCE_DOCUMENTS
 
 CHAIN = ["embed_documents", "sync_index"]
+BY_HAND = ["roll_back_embeddings", "rebuild_index", "reconcile_index"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Running:
         """Every record that the index holds: id -> vector's bytes and document."""
         service = IndexService(self.stack.credentials.pinecone_api_key, f"http://127.0.0.1:{self.stack.ports['pinecone']}")
         ids = [row["chunk_id"] for row in self.rows(DOCUMENT_EMBEDDINGS.name)]
-        (release,) = self.rows(INDEX_RELEASES.name)
+        (release,) = [row for row in self.rows(INDEX_RELEASES.name) if row["state"] == "live"]
         found = service.open(IndexShape.of_release(release)).fetch(release["namespace"], ids)
         return {name: (record.values.tobytes(), record.metadata["doc_id"]) for name, record in found.items()}
 
@@ -63,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with Stack(home / "stack") as stack:
         stack.start()
         airflow = AirflowApi(stack, report=print)
-        airflow.await_dags(["set_up_lakehouse", "ingest_documents", *CHAIN])
+        airflow.await_dags(["set_up_lakehouse", "ingest_documents", *CHAIN, *BY_HAND])
         airflow.trigger("set_up_lakehouse")
         running = Running(stack, airflow, folder)
         running.ingest_and_follow()
@@ -100,3 +102,40 @@ def test_nothing_changed_moves_nothing(running: Running) -> None:
     assert states["success"] == {"detect_changes", "plan_batch"}
     running.airflow.trigger("sync_index")
     assert {name: running.catalog.load_table(name).metadata.current_snapshot_id for name in tables} == before
+
+
+def newest_batch(running: Running) -> dict[str, Any]:
+    return max(running.rows(EMBEDDING_BATCHES.name), key=lambda row: row["batch_number"])
+
+
+def roll_back(running: Running, answer: str) -> str:
+    conf = {"without_batch": newest_batch(running)["batch_id"], "reason": "a test"}
+    return running.airflow.trigger_and_answer("roll_back_embeddings", "approve_roll_back", conf, answer)
+
+
+def test_a_roll_back_that_is_refused_changes_nothing(running: Running) -> None:
+    before = running.rows(EMBEDDING_BATCHES.name), running.indexed()
+    assert "2 documents get another version" in roll_back(running, "Reject")
+    states = running.airflow.task_states("roll_back_embeddings", str(running.airflow.last_run("roll_back_embeddings")))
+    assert states == {"success": {"plan_roll_back", "approve_roll_back"}, "skipped": {"apply_roll_back"}}
+    assert (running.rows(EMBEDDING_BATCHES.name), running.indexed()) == before
+
+
+def test_an_approved_roll_back_takes_the_index_along(running: Running) -> None:
+    known = running.airflow.last_run("sync_index")
+    roll_back(running, "Approve")
+    running.airflow.await_run_after("sync_index", known)
+    assert {doc_id for _, doc_id in running.indexed().values()} == {f"note-{number}.md" for number in range(12)}
+    sync = max(running.rows(INDEX_SYNCS.name), key=lambda row: row["finished_at"])
+    assert (sync["records_upserted"], sync["records_deleted"]) == (2, 1)
+    assert newest_batch(running)["texts_embedded"] is None
+
+
+def test_the_index_is_rebuilt_beside_the_live_one_and_equals_the_record(running: Running) -> None:
+    before = running.indexed()
+    running.airflow.trigger("rebuild_index", {"dry_run": False})
+    assert sorted(row["state"] for row in running.rows(INDEX_RELEASES.name)) == ["live", "retired"]
+    assert running.indexed() == before
+    running.airflow.trigger("reconcile_index")
+    (compared,) = running.rows(INDEX_RECONCILIATIONS.name)
+    assert (compared["fidelity"], compared["expected_count"], compared["is_complete"]) == (1.0, len(before), True)
