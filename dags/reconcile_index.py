@@ -1,11 +1,9 @@
 """Compare what the index really holds with the record, by id and content, and repair what differs.
 
-Plan (Trino) -> fetch and compare each shard's records (mapped) beside listing all ids by their first character (mapped) -> one row of
-fidelity -> a repair below a declared limit, above it after approval in the UI -> the repair is applied as a sync. An index that equals
-the record ends after the conclusion. A listing that was not read to its end never leads to a delete.
+Plan (Trino) -> fetch each shard's records, list all ids by their first character (mapped) -> one row of fidelity -> a repair, above a
+declared limit after approval in the UI -> applied as a sync. An index that equals the record ends after the conclusion. A listing that
+was not read to its end never leads to a delete.
 """
-
-from typing import Any
 
 from airflow.sdk import Param, dag
 
@@ -19,62 +17,52 @@ PARAMS = {
     "compare": Param("all", enum=["all", "sample"], description="Fetch all records, or a sample of them; ids are compared all the same."),
     "sample_share": Param(0.05, type="number", exclusiveMinimum=0, maximum=1, description="The share of the records that a sample has."),
     "repair": Param("auto", enum=["auto", "never"], description="Repair what differs, or only compare (a dry run)."),
-    "repair_limit": Param(
-        0.01, type="number", minimum=0, maximum=1, description="Up to this share of the records no consent is asked for."
-    ),
+    "repair_limit": Param(0.01, type="number", minimum=0, maximum=1, description="The share of the records to repair without asking."),
     "ask": Param(True, type="boolean", description="Wait for approval in the UI above the limit; off for who has seen the plan."),
 }
 
 
 @dag(schedule="0 4 * * *", max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
 def reconcile_index():
-    @lakehouse_task(multiple_outputs=True)
-    def plan_reconciliation(params=None, dag=None, run_id=None) -> dict[str, Any]:
+    @lakehouse_task
+    def plan_reconciliation(params=None, dag=None, run_id=None) -> list[dict]:
         from embedding_lakehouse.steps.reconcile_index import planning
 
         return planning.plan_reconciliation(params["profile"], params["compare"], params["sample_share"], dag.dag_id, run_id)
 
     @lakehouse_task
-    def compare_records(comparison: dict[str, Any], shard: int) -> dict[str, Any]:
+    def compare_part(part: dict) -> dict:
         from embedding_lakehouse.steps.reconcile_index import comparing
 
-        return comparing.compare_records(comparison, shard)
+        return comparing.compare_part(part)
 
     @lakehouse_task
-    def compare_ids(comparison: dict[str, Any], prefix: str) -> dict[str, Any]:
-        from embedding_lakehouse.steps.reconcile_index import comparing
-
-        return comparing.compare_ids(comparison, prefix)
-
-    @lakehouse_task
-    def conclude_reconciliation(comparison, compared: list[dict[str, Any]], listed: list[dict[str, Any]]) -> dict[str, Any]:
+    def conclude_reconciliation(parts: list[dict], found: list[dict]) -> dict:
         from embedding_lakehouse.steps.reconcile_index import concluding
 
-        return concluding.conclude_reconciliation(comparison, compared, listed)
+        return concluding.conclude_reconciliation(parts, found)
 
     @lakehouse_task
-    def propose_repair(figures: dict[str, Any], params=None) -> dict[str, Any]:
+    def propose_repair(figures: dict, params=None) -> dict:
         from embedding_lakehouse.steps.reconcile_index import repairing
 
         return repairing.propose_repair(figures, params["repair"], params["repair_limit"], params["ask"])
 
     @lakehouse_task
-    def plan_repair(comparison: dict[str, Any], figures: dict[str, Any], dag=None, run_id=None) -> list[dict[str, Any]]:
+    def plan_repair(figures: dict, dag=None, run_id=None) -> list[dict]:
         from embedding_lakehouse.steps.reconcile_index import repairing
 
-        return repairing.plan_repair(comparison, figures, dag.dag_id, run_id)
+        return repairing.plan_repair(figures, dag.dag_id, run_id)
 
-    plan = plan_reconciliation()
-    compared = compare_records.partial(comparison=plan["comparison"]).expand(shard=plan["shards"])
-    listed = compare_ids.partial(comparison=plan["comparison"]).expand(prefix=plan["prefixes"])
-    figures = conclude_reconciliation(plan["comparison"], compared, listed)
+    parts = plan_reconciliation()
+    figures = conclude_reconciliation(parts, compare_part.expand(part=parts))
     approve = PlanApproval(
         task_id="approve_repair",
         subject="Repair the index of profile {{ params.profile }}",
         body="{{ ti.xcom_pull(task_ids='propose_repair')['description'] }}",
         is_needed="{{ ti.xcom_pull(task_ids='propose_repair')['needs_consent'] }}",
     )
-    shards = plan_repair(plan["comparison"], figures)
+    shards = plan_repair(figures)
     propose_repair(figures) >> approve >> shards
     apply_sync.override(group_id="repair")(shards)
 

@@ -1,15 +1,19 @@
 """A reconciliation of a profile's index in one call, as the DAG runs it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.errors import ApprovalRequired, NothingToDo
-from embedding_lakehouse.steps.reconcile_index.comparing import compare_ids, compare_records
+from embedding_lakehouse.errors import ApprovalRequired, NothingToDo, TransientError
+from embedding_lakehouse.steps.reconcile_index.comparing import compare_part
 from embedding_lakehouse.steps.reconcile_index.concluding import conclude_reconciliation
 from embedding_lakehouse.steps.reconcile_index.planning import plan_reconciliation
 from embedding_lakehouse.steps.reconcile_index.repairing import plan_repair, propose_repair
+from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_records
+from embedding_lakehouse.steps.sync_index.writing import delete_records, upsert_records
 from tests.index_fixtures import Following
 
 
@@ -19,6 +23,7 @@ class Reconciling:
 
     following: Following
     settle: float = 0
+    tries: int = 10
     results: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -41,31 +46,29 @@ class Reconciling:
 
     def comparing(self, compare: str = "all", sample_share: float = 0.5) -> Iterator[str]:
         """The tasks up to the conclusion."""
-        lake, service, results = self.lake, self.following.service, self.results
+        results = self.results
         results.clear()
-        plan = plan_reconciliation(self.following.profile.name, compare, sample_share, "reconcile_index", "a test", lake)
-        results["plan"] = plan
+        results["plan"] = plan_reconciliation(self.following.profile.name, compare, sample_share, "reconcile_index", "a test", self.lake)
         yield "plan"
-        results["records"] = [compare_records(plan["comparison"], shard, lake, service, self.settle) for shard in plan["shards"]]
+        results["records"] = [self.compare(part) for part in results["plan"] if "shard" in part]
         yield "records"
-        self.list_ids(plan["prefixes"])
+        results["ids"] = [self.compare(part) for part in results["plan"] if "ids" in part]
         yield "ids"
         self.conclude()
         yield "conclude"
 
-    def list_ids(self, prefixes: list[str]) -> None:
-        """List and compare the ids that begin with one of these groups of characters."""
-        comparison, service = self.results["plan"]["comparison"], self.following.service
-        self.results["ids"] = [compare_ids(comparison, prefix, self.lake, service, self.settle) for prefix in prefixes]
+    def compare(self, part: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        """Compare a part, or another one like it."""
+        return self._tried(compare_part, part | changes, self.lake, self.following.service, self.settle)
 
     def conclude(self) -> None:
         """Sum up what the tasks before found."""
-        found = self.results
-        found["conclude"] = conclude_reconciliation(found["plan"]["comparison"], found["records"], found["ids"], self.lake)
+        found = self.results["records"] + self.results["ids"]
+        self.results["conclude"] = conclude_reconciliation(self.results["plan"], found, self.lake)
 
     def repairing(self, **params: Any) -> Iterator[str]:
         """The tasks after the conclusion."""
-        results, repair = self.results, self.following
+        results = self.results
         results["proposal"] = propose_repair(results["conclude"], lake=self.lake, **params)
         yield "propose"
         if results["proposal"]["needs_consent"]:
@@ -73,10 +76,21 @@ class Reconciling:
         shards = self.plan_repair()
         yield "plan repair"
         if shards:
-            repair.apply(shards)
+            self._apply(shards)
         yield "apply"
 
     def plan_repair(self) -> list[dict[str, Any]]:
         """Plan the repair of what was found."""
-        found = self.results
-        return plan_repair(found["plan"]["comparison"], found["conclude"], "reconcile_index", "a test", self.lake)
+        return plan_repair(self.results["conclude"], "reconcile_index", "a test", self.lake)
+
+    def _apply(self, shards: list[dict[str, Any]]) -> None:
+        lake, service = self.lake, self.following.service
+        upserted = [self._tried(upsert_records, shard, lake, service) for shard in shards]
+        self._tried(verify_records, shards, upserted, lake, service)
+        deleted = [self._tried(delete_records, shard, lake, service) for shard in shards]
+        record_sync(shards, upserted, deleted, lake)
+
+    def _tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """What a task of that step returns, which Airflow tries again."""
+        again = Retrying(retry=retry_if_exception_type(TransientError), stop=stop_after_attempt(self.tries), reraise=True)
+        return again(step, *arguments)

@@ -218,7 +218,7 @@ def test_an_expired_watermark_names_the_rebuild(synced: list[str], builder: Lake
 def test_a_data_file_that_is_gone_is_named(synced: list[str], reconciling: Reconciling):
     steps = reconciling.comparing()
     next(steps)
-    name = reconciling.results["plan"]["comparison"]["expected"]["sync_id"]
+    name = reconciling.results["plan"][0]["comparison"]["expected"]["sync_id"]
     file = scan(reconciling.lake.table(SYNC_CHANGES), sync_id=name).to_arrow()["source_file"][0].as_py()
     Path(file.removeprefix("file://")).unlink()
     with pytest.raises(ConflictError, match=f"{file} was removed"):

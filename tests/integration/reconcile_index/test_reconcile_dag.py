@@ -11,7 +11,7 @@ from tests.integration.reconcile_index.test_comparison import CORPUS, put
 from tests.lake_builder import LakeBuilder
 
 DAG_FILE = Path(__file__).parents[3] / "dags" / "reconcile_index.py"
-COMPARING = {"plan_reconciliation", "compare_records", "compare_ids", "conclude_reconciliation"}
+COMPARING = {"plan_reconciliation", "compare_part", "conclude_reconciliation"}
 REPAIRING = {"propose_repair", "approve_repair", "plan_repair"} | {
     f"repair.{task}" for task in ("upsert_records", "verify_records", "delete_records", "record_sync")
 }

@@ -9,7 +9,6 @@ from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.index_tables import INDEX_FINDINGS, INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.tables import SYNC_CHANGES
 from embedding_lakehouse.errors import ConflictError, TransientError
-from embedding_lakehouse.steps.reconcile_index.comparing import compare_records
 from tests.index_fixtures import Following, difference
 from tests.integration.reconcile_index.test_comparison import CORPUS, FOREIGN, put
 from tests.lake_builder import LakeBuilder
@@ -78,7 +77,8 @@ def test_a_repair_that_is_planned_again_takes_over_what_it_opened(
 def test_a_task_tried_twice_finds_everything_once(spoiled: list[str], following: Following, reconciling: Reconciling):
     steps = reconciling.comparing()
     next(steps)
-    compare_records(reconciling.results["plan"]["comparison"], 0, following.lake, following.service, 0)
+    for part in reconciling.results["plan"]:
+        reconciling.compare(part)
     list(steps)
     assert scan(following.lake.table(INDEX_FINDINGS)).count() == 2 + len(FOREIGN)
 
@@ -86,7 +86,7 @@ def test_a_task_tried_twice_finds_everything_once(spoiled: list[str], following:
 def test_records_that_cannot_be_fetched_are_tried_again_and_never_said_to_be_missing(
     spoiled: list[str], following: Following, reconciling: Reconciling
 ):
-    reconciling.following = replace(following, service=replace(following.service, patience=0.3))
+    reconciling.following, reconciling.tries = replace(following, service=replace(following.service, patience=0.3)), 2
     following.inject({"kind": "server_error", "path": "/vectors/fetch"})
     with pytest.raises(TransientError):
         reconciling.reconcile()

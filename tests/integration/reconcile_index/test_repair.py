@@ -104,12 +104,11 @@ def test_what_a_cut_listing_found_is_kept_and_not_removed(builder: LakeBuilder, 
     reconciling.following = replace(following, service=replace(following.service, patience=0.3))
     steps = reconciling.comparing()
     assert [next(steps), next(steps)] == ["plan", "records"]
-    reconciling.list_ids(["0123456789abcdef"])
-    listed = reconciling.results["ids"]
+    whole = reconciling.compare(reconciling.results["plan"][-1], ids="0123456789abcdef")
     following.inject({"kind": "cut_before", "path": "/vectors/list"})
-    reconciling.list_ids([" ~Z%A"])
+    cut = reconciling.compare(reconciling.results["plan"][-1], ids=" ~Z%A")
     following.inject()
-    reconciling.results["ids"] += listed
+    reconciling.results["ids"] = [whole, cut]
     reconciling.conclude()
     figures = reconciling.results["conclude"]
     assert (figures["is_complete"], figures["orphaned_count"]) == (False, 3)

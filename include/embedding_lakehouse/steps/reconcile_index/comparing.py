@@ -39,59 +39,46 @@ FOREIGN = Difference(ORPHANED, "is not part of the record")
 Found = TypeVar("Found")
 
 
-def compare_records(
-    comparison: dict[str, Any],
-    shard: int,
-    lake: Lake | None = None,
-    service: IndexService | None = None,
-    settle: float = SETTLE_SECONDS,
+def compare_part(
+    part: dict[str, Any], lake: Lake | None = None, service: IndexService | None = None, settle: float = SETTLE_SECONDS
 ) -> Figures:
-    """Fetch the shard's expected records and compare vector and metadata with their rows: figures, and the files of the findings."""
-    lake, compared = lake or connect(), Comparison.of_keys(comparison)
-    profile = settings.profile(compared.expected.profile)
+    """Compare a shard's records with their rows, or a group of ids with the expected ones: figures, and the files of the findings.
+
+    A listing that cannot be read to its end says so: what it found by then is kept, and what it lacks is not said to be missing.
+    """
+    lake, compared = lake or connect(), Comparison.of_keys(part["comparison"])
     index = (service or service_from_connection()).open(compared.expected.index)
-    planned = [record for record in planned_upserts(lake, compared.reconciliation_id, shard) if compared.includes(record.chunk_id)]
-    writer, count = FindingsWriter(lake, compared.reconciliation_id), 0
-    for rows in _groups(embedding_rows(lake, planned)):
+    compare = _compare_records if "shard" in part else _compare_ids
+    writer = FindingsWriter(lake, compared.reconciliation_id)
+    figures = compare(writer, compared, part, index, compared.settled_at(settle))
+    return figures | {"files": writer.finish(), "findings": writer.count}
+
+
+def _compare_records(writer: FindingsWriter, compared: Comparison, part: dict[str, Any], index: VectorIndex, settled: datetime) -> Figures:
+    planned = planned_upserts(writer.lake, compared.reconciliation_id, part["shard"])
+    profile, count = settings.profile(compared.expected.profile), 0
+    fetched = embedding_rows(writer.lake, [record for record in planned if compared.includes(record.chunk_id)])
+    for rows in _groups(fetched):
         look = partial(_differing, index, compared.expected.namespace, profile, rows)
-        differing = _settled(look, compared.settled_at(settle))
+        differing = _settled(look, settled)
         count += len(rows) - sum(differs.finding == MISSING for _, differs in differing)
         for row, differs in differing:
             # What a sample lacks is among what the listing lacks.
             if not (compared.is_sample and differs.finding == MISSING):
                 writer.add(row.planned.chunk_id, differs, **_place(row))
-    return {"compared": count, "files": writer.finish(), "findings": writer.count}
+    return {"compared": count}
 
 
-def compare_ids(
-    comparison: dict[str, Any],
-    prefix: str,
-    lake: Lake | None = None,
-    service: IndexService | None = None,
-    settle: float = SETTLE_SECONDS,
-) -> Figures:
-    """List the ids that begin with one of the characters and compare them with the expected ones: figures, and the findings' files.
-
-    A listing that cannot be read to its end is not complete: what it found by then is kept, and what it lacks is not said to be missing.
-    """
-    lake, compared = lake or connect(), Comparison.of_keys(comparison)
-    index = (service or service_from_connection()).open(compared.expected.index)
-    records = Reconciliations(lake)
-    expected = _expected_ids(records, compared, prefix)
-    listing = _settled(lambda: _listed(index, compared.expected.namespace, prefix, expected), compared.settled_at(settle))
-    writer = FindingsWriter(lake, compared.reconciliation_id)
+def _compare_ids(writer: FindingsWriter, compared: Comparison, part: dict[str, Any], index: VectorIndex, settled: datetime) -> Figures:
+    prefixes, records = part["ids"], Reconciliations(writer.lake)
+    expected = _expected_ids(records, compared, prefixes)
+    listing = _settled(lambda: _listed(index, compared.expected.namespace, prefixes, expected), settled)
     for record_id in listing.orphaned:
         writer.add(record_id, FOREIGN)
-    if compared.is_sample and listing.is_complete:
-        for row in _rows(records, compared, prefix, listing.missing):
+    if compared.is_sample and not listing.message:
+        for row in _rows(records, compared, prefixes, listing.missing):
             writer.add(row.pop("chunk_id"), NOT_LISTED, **row)
-    return {
-        "listed": listing.count,
-        "id_checksum": checksum(expected),
-        "message": listing.message,
-        "files": writer.finish(),
-        "findings": writer.count,
-    }
+    return {"listed": listing.count, "id_checksum": checksum(expected), "message": listing.message}
 
 
 @dataclass
@@ -102,10 +89,6 @@ class _Listing:
     orphaned: list[str] = field(default_factory=list)
     count: int = 0
     message: str = ""
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.message
 
     def __bool__(self) -> bool:
         return bool(self.orphaned or self.missing)

@@ -15,35 +15,34 @@ from embedding_lakehouse.core.reconciliation import MISSING, ORPHANED, STALE, WR
 logger = logging.getLogger(__name__)
 
 
-def conclude_reconciliation(
-    comparison: dict[str, Any], compared: Iterable[Figures], listed: Iterable[Figures], lake: Lake | None = None
-) -> Figures:
-    """Record what the tasks of a comparison found, once, and set the release's count and checksum right: the figures."""
-    lake, compared, listed = lake or connect(), list(compared), list(listed)
-    made, records = Comparison.of_keys(comparison), Reconciliations(lake)
-    commit_findings(lake, made.reconciliation_id, [file for part in (*compared, *listed) for file in part["files"]])
-    figures = _figures(records, made, compared, listed)
+def conclude_reconciliation(parts: Iterable[dict[str, Any]], found: Iterable[Figures], lake: Lake | None = None) -> Figures:
+    """Record what the parts of a comparison found, once, and set the release's count and checksum right: the figures."""
+    lake, found = lake or connect(), list(found)
+    keys = next(iter(parts))["comparison"]
+    made, records = Comparison.of_keys(keys), Reconciliations(lake)
+    commit_findings(lake, made.reconciliation_id, [file for part in found for file in part["files"]])
+    figures = _figures(records, made, found)
     records.record(_row(made, figures))
-    id_checksum = combined(*(part["id_checksum"] for part in listed))
+    id_checksum = combined(*(part["id_checksum"] for part in found if "id_checksum" in part))
     Releases(lake).change(lambda rows: corrected(rows, made, id_checksum, datetime.now(UTC)))
     records.forget_expected(made.reconciliation_id)
-    for part in listed:
-        if part["message"]:
+    for part in found:
+        if part.get("message"):
             logger.warning("Nothing will be removed: %s", part["message"])
-    return figures
+    return figures | {"comparison": keys}
 
 
-def _figures(records: Reconciliations, made: Comparison, compared: list[Figures], listed: list[Figures]) -> Figures:
+def _figures(records: Reconciliations, made: Comparison, parts: list[Figures]) -> Figures:
     release = Releases(records.lake).named(made.expected.release_id)
     found = records.counts(made.reconciliation_id, records.later_syncs(release, made.syncs_snapshot))
     counts = {
         "reconciliation_id": made.reconciliation_id,
         "expected_count": made.expected_count,
-        "listed_count": sum(part["listed"] for part in listed),
-        "compared_count": sum(part["compared"] for part in compared),
+        "listed_count": sum(part.get("listed", 0) for part in parts),
+        "compared_count": sum(part.get("compared", 0) for part in parts),
         **{f"{finding}_count": found.get(finding, (0, 0))[0] for finding in (MISSING, ORPHANED, STALE, WRONG_PROFILE)},
         "newer_count": sum(newer for _, newer in found.values()),
-        "is_complete": not any(part["message"] for part in listed),
+        "is_complete": not any(part.get("message") for part in parts),
         "is_sample": made.is_sample,
     }
     places = {"release_id": made.expected.release_id, "index_name": made.expected.index_name, "namespace": made.expected.namespace}

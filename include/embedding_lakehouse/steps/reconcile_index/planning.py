@@ -15,15 +15,17 @@ from embedding_lakehouse.core.syncs import Sync
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS
 from embedding_lakehouse.errors import ConflictError, NothingToDo
 
+Part = dict[str, Any]
+
 
 def plan_reconciliation(
     profile_name: str, compare: str = "all", sample_share: float = 1.0, dag_id: str = "", run_id: str = "", lake: Lake | None = None
-) -> dict[str, Any]:
-    """Write the records that the live release should hold under a new comparison: its keys, its shards, and the first characters of the
-    ids that each task lists. With `compare` = sample, a share of the records is fetched.
+) -> list[Part]:
+    """Write the records that the live release should hold under a new comparison; one dict of keys for each of its parts.
 
-    Raises NothingToDo for a release that was never synced, ConflictError where a sync is at work or was never recorded,
-    ConfigurationError where the snapshots that the release holds have expired.
+    A part is a shard of the expected records, or a group of ids by their first characters. With `compare` = sample, a share of the
+    records is fetched. Raises NothingToDo for a release that was never synced, ConflictError where a sync is at work or was never
+    recorded, ConfigurationError where the snapshots that the release holds have expired.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
@@ -38,11 +40,9 @@ def plan_reconciliation(
         sample_share=sample_share if compare == "sample" else 1.0,
         chunks_behind=_behind(lake, profile, release),
     )
-    return {
-        "comparison": comparison.as_keys(),
-        "shards": [shard["shard"] for shard in shards],
-        "prefixes": id_groups(comparison.expected_count),
-    }
+    parts: list[Part] = [{"shard": shard["shard"]} for shard in shards]
+    parts += [{"ids": prefixes} for prefixes in id_groups(comparison.expected_count)]
+    return [part | {"comparison": comparison.as_keys()} for part in parts]
 
 
 def _require_settled(lake: Lake, release: ReleaseRow) -> None:
@@ -63,9 +63,7 @@ def _expected(lake: Lake, profile: Profile, release: ReleaseRow, dag_id: str, ru
     span = Span(None, release["versions_snapshot"], None, release["embeddings_snapshot"], False)
     sync = plan_changes(lake, profile, release, span, dag_id, run_id)
     if sync is None:
-        # One shard of nothing, since a comparison without any would skip what concludes it.
-        sync = new_sync(release, span, 0, dag_id, run_id)
-        return sync, [{"shard": 0, "upserts": 0, "deletes": 0, "sync": sync.as_keys()}]
+        return new_sync(release, span, 0, dag_id, run_id), []
     try:
         return sync, written_shards(lake, sync)
     except ConflictError:

@@ -29,13 +29,13 @@ def propose_repair(
     }
 
 
-def plan_repair(comparison: dict[str, Any], figures: Figures, dag_id: str = "", run_id: str = "", lake: Lake | None = None) -> list[Shard]:
+def plan_repair(figures: Figures, dag_id: str = "", run_id: str = "", lake: Lake | None = None) -> list[Shard]:
     """Write the repair as changes of a sync and note it in the release; one dict of keys a shard.
 
     Run again, it takes over what an earlier try of it opened. Raises ConflictError, and opens nothing, where the watermark moved since
     the comparison, or another sync is open.
     """
-    lake, made = lake or connect(), Comparison.of_keys(comparison)
+    lake, made = lake or connect(), Comparison.of_keys(figures["comparison"])
     records = Reconciliations(lake)
     noted = records.named(made.reconciliation_id)["repair_sync_id"]
     release = Releases(lake).named(made.expected.release_id)
