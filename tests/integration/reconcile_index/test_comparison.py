@@ -152,6 +152,15 @@ def test_concluding_twice_records_once(synced: list[str], following: Following, 
     assert len(findings(reconciling)) == 1
 
 
+@pytest.mark.parametrize("kind", ["records", "ids"])
+def test_a_part_that_is_run_again_after_the_conclusion_is_refused(synced: list[str], reconciling: Reconciling, kind: str):
+    reconciling.reconcile()
+    key = {"records": "shard", "ids": "ids"}[kind]
+    reconciling.results[kind] = [reconciling.compare(part) for part in reconciling.results["plan"] if key in part]
+    with pytest.raises(ConflictError, match="concluded before"):
+        reconciling.conclude()
+
+
 def test_what_was_expected_is_dropped_once_it_was_compared(synced: list[str], reconciling: Reconciling):
     name = reconciling.reconcile(repair="never")["reconciliation_id"]
     assert scan(reconciling.lake.table(SYNC_CHANGES), sync_id=name).count() == 0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.reconciliation import (
     Comparison,
     allowed,
@@ -18,6 +19,8 @@ from embedding_lakehouse.core.reconciliation import (
     repairable,
 )
 from embedding_lakehouse.core.syncs import Sync
+from embedding_lakehouse.errors import ConflictError
+from embedding_lakehouse.steps.reconcile_index.concluding import conclude_reconciliation
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 VECTOR = np.array([1.0, -0.0, 3.5], np.float32)
@@ -128,3 +131,10 @@ def test_a_wrong_count_and_checksum_are_corrected():
     release = {"release_id": "small-r1", "open_syncs": [], "versions_snapshot": 2, "record_count": 9, "id_checksum": None}
     (row,) = corrected([release], COMPARISON, "ff", NOW)
     assert (row["record_count"], row["id_checksum"]) == (4, "ff")
+
+
+@pytest.mark.parametrize("expected", [(0, 4), (4, 0), (4, 3)], ids=["records", "ids", "some ids"])
+def test_parts_that_did_not_see_all_that_was_expected_are_not_concluded(expected: tuple[int, int]):
+    found = [{"expected": expected[0], "compared": 0, "files": []}, {"expected": expected[1], "listed": 4, "message": "", "files": []}]
+    with pytest.raises(ConflictError, match="concluded before"):
+        conclude_reconciliation([{"comparison": COMPARISON.as_keys()}], found, Lake(None, None))

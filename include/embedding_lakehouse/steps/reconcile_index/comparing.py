@@ -66,7 +66,7 @@ def _compare_records(writer: FindingsWriter, compared: Comparison, part: dict[st
             # What a sample lacks is among what the listing lacks.
             if not (compared.is_sample and differs.finding == MISSING):
                 writer.add(row.planned.chunk_id, differs, **_place(row))
-    return {"compared": count}
+    return {"expected": len(planned), "compared": count}
 
 
 def _compare_ids(writer: FindingsWriter, compared: Comparison, part: dict[str, Any], index: VectorIndex, settled: datetime) -> Figures:
@@ -78,7 +78,7 @@ def _compare_ids(writer: FindingsWriter, compared: Comparison, part: dict[str, A
     if compared.is_sample and not listing.message:
         for row in _rows(records, compared, prefixes, listing.missing):
             writer.add(row.pop("chunk_id"), NOT_LISTED, **row)
-    return {"listed": listing.count, "id_checksum": checksum(expected), "message": listing.message}
+    return {"expected": len(expected), "listed": listing.count, "id_checksum": checksum(expected), "message": listing.message}
 
 
 @dataclass

@@ -11,15 +11,20 @@ from embedding_lakehouse.clients.reconciliations import Reconciliations
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.checksums import combined
 from embedding_lakehouse.core.reconciliation import MISSING, ORPHANED, STALE, WRONG_PROFILE, Comparison, Figures, corrected, fidelity
+from embedding_lakehouse.errors import ConflictError
 
 logger = logging.getLogger(__name__)
 
 
 def conclude_reconciliation(parts: Iterable[dict[str, Any]], found: Iterable[Figures], lake: Lake | None = None) -> Figures:
-    """Record what the parts of a comparison found, once, and set the release's count and checksum right: the figures."""
+    """Record what the parts of a comparison found, once, and set the release's count and checksum right: the figures.
+
+    Raises ConflictError where a part did not see all that was expected.
+    """
     lake, found = lake or connect(), list(found)
     keys = next(iter(parts))["comparison"]
     made, records = Comparison.of_keys(keys), Reconciliations(lake)
+    _require_all_expected(made, found)
     commit_findings(lake, made.reconciliation_id, [file for part in found for file in part["files"]])
     figures = _figures(records, made, found)
     records.record(_row(made, figures))
@@ -30,6 +35,16 @@ def conclude_reconciliation(parts: Iterable[dict[str, Any]], found: Iterable[Fig
         if part.get("message"):
             logger.warning("Nothing will be removed: %s", part["message"])
     return figures | {"comparison": keys}
+
+
+def _require_all_expected(made: Comparison, found: list[Figures]) -> None:
+    # What was expected is dropped with the conclusion: to a part that is run again after it, everything in the index would seem foreign.
+    for kind in ("compared", "listed"):
+        if sum(part["expected"] for part in found if kind in part) != made.expected_count:
+            raise ConflictError(
+                f"the comparison {made.reconciliation_id} was concluded before some of its parts were run again, which found nothing left "
+                "to compare with: nothing was recorded or repaired; run reconcile_index again"
+            )
 
 
 def _figures(records: Reconciliations, made: Comparison, parts: list[Figures]) -> Figures:
