@@ -7,11 +7,11 @@ from typing import Any
 
 from pinecone import NotFoundError, Pinecone
 from pinecone.errors import ConflictError as NameTaken
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, stop_before_delay, wait_exponential
 
 from embedding_lakehouse.clients.pinecone.connection import REQUEST_SECONDS
 from embedding_lakehouse.clients.pinecone.index import VectorIndex
-from embedding_lakehouse.clients.pinecone.refusals import CONNECTION, IndexBusy, named_errors
+from embedding_lakehouse.clients.pinecone.refusals import CONNECTION, IndexBusy, named_errors, wait_as_asked
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.errors import ConfigurationError
 
@@ -35,9 +35,15 @@ class IndexService:
     patience: float = PATIENCE_SECONDS
 
     def open(self, shape: IndexShape) -> VectorIndex:
-        """The index. Raises ConfigurationError where it does not exist or has another dimension or metric."""
+        """The index, once the service tells of it. Raises ConfigurationError where it is missing or has another dimension or metric."""
         if self.index_host:
             return self._open_at_its_host(shape)
+        patiently = Retrying(
+            retry=retry_if_exception_type(IndexBusy), wait=wait_as_asked, stop=stop_before_delay(self.patience), reraise=True
+        )
+        return patiently(self._open, shape)
+
+    def _open(self, shape: IndexShape) -> VectorIndex:
         with self._control_plane("describe") as control:
             try:
                 described = control.indexes.describe(shape.name)

@@ -67,10 +67,16 @@ def verify_release(release_id: str, lake: Lake | None = None, service: IndexServ
 
 
 def _require_visible(lake: Lake, index: VectorIndex, sync: Sync, profile: Profile, rows: list[EmbeddingRow]) -> None:
+    wait_until_visible(index, lambda: _require_namespace(index, sync.namespace))
     lsn = Fills(lake, sync.sync_id).total()["lsn"]
     if lsn is not None:
         wait_until_visible(index, lambda: require_reached(index, sync.namespace, rows[0].vector, lsn))
     wait_until_visible(index, lambda: require_equal(index, sync.namespace, profile, rows))
+
+
+def _require_namespace(index: VectorIndex, namespace: str) -> None:
+    if not index.namespace_exists(namespace):
+        raise NotVisible(f"the namespace {namespace} was filled and is not there{_way_out()}")
 
 
 def _require_same_ids(lake: Lake, index: VectorIndex, release: ReleaseRow) -> None:
