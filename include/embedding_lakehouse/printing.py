@@ -20,13 +20,13 @@ def print_matches(console: Console, matches: list[Match]) -> None:
     for place, match in enumerate(matches, start=1):
         title = f"  {escape(match.title)}" if match.title else ""
         console.print(f"[bold]{place}. {match.score:.4f}  {escape(match.doc_id)}[/bold]{title}")
-        console.print(
-            f"   version {match.content_hash[:12]}  chunk {match.chunk_index} at {match.start_offset}  "
-            f"model {escape(match.model_version)}  batch {escape(match.batch_id)}  source snapshot {match.source_snapshot}  "
-            f"release {escape(match.release_id)}",
-            style="dim",
+        origin = (
+            f"record {match.chunk_id}",
+            f"version {match.content_hash[:12]}  chunk {match.chunk_index} at {match.start_offset}  release {match.release_id}",
+            f"model {match.model_version}  batch {match.batch_id}",
+            f"source snapshot {match.source_snapshot}",
         )
-        console.print(f"   record {match.chunk_id}", style="dim")
+        console.print(Padding(Text("\n".join(origin), style="dim"), (0, 0, 0, 3)))
         console.print(Padding(Text((match.text or NO_TEXT).strip()), (0, 0, 1, 3)))
 
 
@@ -45,7 +45,8 @@ def print_receipts(console: Console, receipts: list[Receipt], at: datetime | Non
         console.print(Padding(Text(receipt.passage.text.strip()), (1, 0, 1, 3)))
         if with_text and receipt.version.document_text is not None:
             console.rule(f"the document as it was, version {receipt.version.content_hash[:12]}", align="left", style="dim")
-            console.print(Text(receipt.version.document_text))
+            # Past rich, which would wrap its lines and expand its tabs.
+            console.file.write(f"{receipt.version.document_text}\n")
             console.rule(style="dim")
 
 
@@ -53,6 +54,7 @@ def _facts(receipt: Receipt, at: datetime | None) -> list[tuple[str, Text]]:
     passage, version, vector, batch = receipt.passage, receipt.version, receipt.vector, receipt.batch
     place = f"chunk {passage.chunk_index}, characters {passage.start_offset:,} to {passage.end_offset:,}"
     copied = f", copied from batch {vector.copied_from_batch}" if vector.copied_from_batch else ""
+    state = "published" if batch.state == "published" else f"{batch.state}, was published"
     run = f"{batch.dag_id} {batch.run_id}" if batch.run_id else "unknown"
     facts = [
         ("record", receipt.record_id),
@@ -67,9 +69,9 @@ def _facts(receipt: Receipt, at: datetime | None) -> list[tuple[str, Text]]:
         ("model", f"{vector.model_name}, {vector.model_version}"),
         ("profile", f"{vector.profile}, fingerprint {vector.profile_fingerprint}"),
         ("vector", f"embedded{_moment(' ', vector.embedded_at)}{copied}"),
-        ("batch", f"{batch.batch_id}, number {batch.batch_number}, {batch.state}, published{_moment(' ', batch.published_at)}"),
+        ("batch", f"{batch.batch_id}, number {batch.batch_number}, {state}{_moment(' ', batch.published_at)}"),
         ("run", run),
-        ("then" if at else "now", _current(receipt)),
+        ("then" if at else "now", _current(receipt, at)),
         ("index", "; ".join(map(_release, receipt.releases)) or "in no release of the index"),
         ("since", _since(receipt)),
     ]
@@ -85,14 +87,14 @@ def _text_state(receipt: Receipt) -> str:
     return f"{len(version.document_text):,} characters, {hashed}, {stands}"
 
 
-def _current(receipt: Receipt) -> str:
-    current = receipt.current_version
+def _current(receipt: Receipt, at: datetime | None) -> str:
+    current, when, verb = receipt.current_version, _moment("on ", at), "was" if at else "is"
     if current is None:
-        return "no version was current"
+        return f"{when} no version {verb} current".strip()
     if current.is_deleted:
-        return "the document was deleted"
+        return f"{when} the document {verb} deleted".strip()
     same = "this version" if current.content_hash == receipt.version.content_hash else f"version {current.content_hash}"
-    return f"{same} was current, {'with' if current.has_passage else 'without'} this passage"
+    return f"{when} {same} {verb} current, {'with' if current.has_passage else 'without'} this passage".strip()
 
 
 def _release(release: HoldingRelease) -> str:

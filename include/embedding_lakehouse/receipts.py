@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.core.batches import REJECTED
 from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, receipt_of, version_of
 from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, chosen_row, rejected_at, unknown_because
 from embedding_lakehouse.core.releases import HELD, LIVE, ReleaseRow
@@ -92,8 +93,10 @@ def _rejection(row: EmbeddingRow) -> str | None:
     rejected = rejected_at(row)
     if rejected is None:
         return None
-    batch = row.copied_from_batch if row.copied_from_batch and row.maker_updated_at == rejected else row.batch_id
-    return f"the batch {batch} was rejected on {rejected:%Y-%m-%d %H:%M:%S %Z}, so this vector answers no question since"
+    is_own = row.state == REJECTED
+    batch, reason = (row.batch_id, row.message) if is_own else (row.copied_from_batch, None)
+    said = f" ({reason})" if reason else ""
+    return f"the batch {batch} was rejected on {rejected:%Y-%m-%d %H:%M:%S %Z}{said}, so this vector answers no question since"
 
 
 def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int, str, str], SourceText], dict[int, datetime]]:

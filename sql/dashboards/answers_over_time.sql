@@ -75,6 +75,7 @@ vectors as (
             periods.chunk_id = history.chunk_id
             and periods.profile = history.profile
             and periods.batch_number >= history.batch_number
+            and (history.rejected_at is null or periods.valid_from < history.rejected_at)
     group by
         periods.chunk_id,
         periods.profile,

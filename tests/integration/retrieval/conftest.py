@@ -10,13 +10,14 @@ from uuid import uuid4
 import pytest
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.receipts import Receipt
 from embedding_lakehouse.receipts import explain
+from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
+from embedding_lakehouse.steps.roll_back_embeddings.planning import plan_roll_back
 from embedding_lakehouse.steps.set_up_index import create_index
 from tests.batches import BatchRun, put_documents, run_batch
 from tests.index_fixtures import API_KEY, Following, builder, faulty_server, following
@@ -81,10 +82,11 @@ class History:
         self.following.sync()
         return run
 
-    def reject(self, run: BatchRun) -> None:
-        """Take a batch back, as a roll-back marks it."""
-        changes = {"state": "rejected", "message": "undone by a roll-back: wrong text", "updated_at": self.now()}
-        batches.journal(self.following.lake).change(lambda rows: [row | changes for row in rows if row["batch_id"] == run.batch_id])
+    def roll_back(self, run: BatchRun) -> None:
+        """Take one batch back, and the index with it."""
+        plan = plan_roll_back(self.following.profile.name, without_batch=run.batch_id, reason="wrong text", lake=self.following.lake)
+        apply_roll_back(plan, "roll_back_embeddings", "a run", self.following.lake)
+        self.following.sync()
 
     def now(self) -> datetime:
         """The time at which a question is answered."""

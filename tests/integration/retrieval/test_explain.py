@@ -33,6 +33,7 @@ class Answers:
     first: datetime
     edited: datetime
     burning: datetime
+    undone: datetime
     batches: dict[str, BatchRun]
     known: dict[tuple[str | datetime | None, ...], list[Receipt]] = field(default_factory=dict)
 
@@ -55,13 +56,14 @@ def answers(history: History) -> Answers:
     edited = history.now()
     batches["bad"] = history.embed(documents | {"wrong.md": WRONG})
     burning = history.now()
-    history.reject(batches["bad"])
+    history.roll_back(batches["bad"])
+    undone = history.now()
     batches["mended"] = history.embed(documents | {"wrong.md": f"{WRONG}\n\nNo: at 250, since an oven of this house goes no higher."})
     name = history.following.profile.name
     run_batch(history.following.lake, f"{name}-other")
     second = {"release_id": f"{name}-r2", "namespace": f"{name}-r2"}
     Releases(history.following.lake).change(lambda rows: [row | change for row in rows for change in ({"state": "retired"}, second)])
-    return Answers(history, first, edited, burning, batches)
+    return Answers(history, first, edited, burning, undone, batches)
 
 
 @pytest.fixture
@@ -161,8 +163,14 @@ def test_an_answer_from_a_batch_rolled_back_since_is_explained_and_said_to_be_ba
     receipt, bad = answers.receipt(BURNING, at=answers.burning), answers.batches["bad"]
     assert (receipt.version.document_text, receipt.version.is_text_verified, receipt.releases[0].state) == (WRONG, True, "live")
     assert (receipt.batch.batch_id, receipt.batch.state, receipt.batch.rejected_at > answers.burning) == (bad.batch_id, "rejected", True)
-    assert receipt.batch.message == "undone by a roll-back: wrong text"
     assert bad.batch_id in receipt.remarks[0]
+    assert "wrong text" in receipt.remarks[0]
+
+
+def test_a_record_of_a_batch_rolled_back_by_then_was_in_no_release(answers: Answers) -> None:
+    receipt = answers.receipt(BURNING, at=answers.undone)
+    assert (receipt.batch.batch_id, receipt.releases) == (answers.batches["bad"].batch_id, ())
+    assert receipt.current_version.is_deleted
 
 
 def test_a_record_embedded_again_after_its_batch_was_rejected_has_the_good_row(answers: Answers) -> None:
