@@ -10,6 +10,7 @@ from dev.stack import Stack, StackError
 
 FINISHED = ("success", "failed", "skipped", "upstream_failed", "removed")
 POLL_SECONDS = 0.5
+AWAITING = "awaiting_input"
 RUN_SECONDS = 900
 
 Run = dict[str, Any]
@@ -46,15 +47,17 @@ class AirflowApi:
     def trigger_and_answer(self, dag_id: str, task_id: str, conf: dict[str, Any], answer: str = "Approve") -> str:
         """Trigger a run, answer what its task asks as a person does in the UI, follow it to its end; what was shown for approval."""
         run_id = self._start(dag_id, conf)
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         deadline = time.monotonic() + RUN_SECONDS
-        while (asked := self._http.get(path)).status_code != 200:
-            if time.monotonic() > deadline or self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed":
+        # Asked is not yet parked: an answer in that very moment fails the try, which then asks again.
+        while self._get(path)["state"] != AWAITING:
+            if time.monotonic() > deadline or self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"] in ("success", "failed"):
                 raise StackError(f"{dag_id} asks for no approval in {task_id}: see its logs in the Airflow UI")
             time.sleep(POLL_SECONDS)
-        self._http.patch(path, json={"chosen_options": [answer], "params_input": {}}).raise_for_status()
+        asked = self._get(f"{path}/-1/hitlDetails")
+        self._http.patch(f"{path}/-1/hitlDetails", json={"chosen_options": [answer], "params_input": {}}).raise_for_status()
         self._follow(dag_id, run_id)
-        return str(asked.json()["body"])
+        return str(asked["body"])
 
     def _start(self, dag_id: str, conf: dict[str, Any]) -> str:
         answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
