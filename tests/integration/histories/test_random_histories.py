@@ -13,6 +13,8 @@ from embedding_lakehouse.core.roll_backs import RollBack
 from embedding_lakehouse.errors import NothingToDo
 from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
 from tests.batches import BatchRun, put_documents
+from tests.reconcile_fixtures import Reconciling
+from tests.release_fixtures import Rebuilding
 from tests.roll_back_fixtures import RollingBack
 from tests.simple_model import SimpleModel
 
@@ -32,11 +34,20 @@ class History:
         self.model = SimpleModel()
         self.source: dict[str, str] = {}
         self.told: list[str] = []
+        self.rebuilding = Rebuilding(rolling.lake, rolling.following.profile, rolling.following.service)
 
     def run(self, steps: int) -> None:
         """Do `steps` random things, then settle, then compare everything."""
         actions: list[Callable[[], object]] = [self.edit, self.edit, self.delete, self.embed, self.embed, self.sync, self.undo_one]
-        actions += [self.back, self.killed_embed, self.killed_roll_back, self.killed_sync]
+        actions += [
+            self.back,
+            self.killed_embed,
+            self.killed_roll_back,
+            self.killed_sync,
+            self.rebuild,
+            self.killed_rebuild,
+            self.reconcile,
+        ]
         self.edit()
         self.embed()
         for _ in range(steps):
@@ -91,6 +102,34 @@ class History:
         shards = self.rolling.following.plan()
         for shard in shards[: self.random.randint(0, len(shards))]:
             self.rolling.following.upsert(shard)
+
+    def rebuild(self) -> None:
+        """A fresh namespace from the record, or the one that a killed rebuild left; it stands where the lake is."""
+        if any(self.model.current().values()):
+            self.rolling.model.texts.clear()
+            self.rebuilding.rebuild()
+            self.compare_index()
+
+    def killed_rebuild(self) -> None:
+        """A rebuild that dies after a random step before it is switched to; the next one goes on with it."""
+        if any(self.model.current().values()):
+            self.rebuilding.rebuild_until(self.random.choice(["begin_rebuild", "fill_shard", "record_fill", "verify_release"]))
+
+    def reconcile(self) -> None:
+        """Somebody else removes, changes and adds records; the comparison finds all of it and repairs it."""
+        self.sync()
+        following = self.rolling.following
+        records = following.records()
+        if not records:
+            return
+        changed, *_ = self.random.sample(sorted(records), 1)
+        sdk = following.index._sdk
+        sdk.upsert(vectors=[("foreign", [1.0] * 8), (changed, [2.0] * 8, {"doc_id": "nobody's"})], namespace=following.namespace)
+        if len(records) > 1:
+            sdk.delete(ids=[next(name for name in sorted(records) if name != changed)], namespace=following.namespace)
+        figures = Reconciling(following).reconcile(ask=False)
+        assert (figures["orphaned_count"], figures["missing_count"]) == (1, int(len(records) > 1)), self.told
+        self.compare_index()
 
     def undo_one(self) -> None:
         """One batch that is not rejected yet is undone; those after it stay."""
