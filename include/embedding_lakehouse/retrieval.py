@@ -1,5 +1,7 @@
 """Search the live release of a profile's index: every match comes with its receipt, which `explain` follows to the text behind it."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +20,10 @@ __all__ = ["Explained", "Match", "explain", "search"]
 
 # The service answers at most 1,000 matches where it sends their metadata along.
 MOST_MATCHES = 1_000
+
+Condition = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def search(
@@ -41,8 +47,19 @@ def search(
     release = Releases(lake).live(profile.name)
     vectors, _ = load_model(profile).embed([profile.model_text(question)])
     index = (service or service_from_connection()).open(IndexShape.of_release(release))
-    found = index.search(release["namespace"], vectors[0], top_k, condition)
+    found = _own_records(profile, lambda filtered: index.search(release["namespace"], vectors[0], top_k, filtered), condition)
     return _with_texts(lake, profile, [_match(record, release["release_id"]) for record in found])
+
+
+def _own_records(profile: Profile, ask: Callable[[Condition | None], list[Record]], condition: Condition | None) -> list[Record]:
+    """What the index answers of the profile's own records; others, which have no receipt, are rare, so they are filtered out only then."""
+    found = ask(condition)
+    own = [record for record in found if record.metadata.get("model_version") == profile.model_version and "doc_id" in record.metadata]
+    if len(own) == len(found):
+        return own
+    logger.warning("the index holds records without a receipt of profile %s: run the DAG reconcile_index", profile.name)
+    is_own = {"$and": [{"model_version": {"$eq": profile.model_version}}, {"doc_id": {"$exists": True}}]}
+    return ask({"$and": [is_own, condition]} if condition else is_own)
 
 
 def _match(record: Record, release_id: str) -> Match:

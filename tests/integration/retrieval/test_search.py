@@ -46,6 +46,15 @@ def test_a_text_that_the_index_does_not_keep_comes_from_the_lake(filled: Followi
     assert match.text == text
 
 
+@pytest.mark.parametrize("condition", [None, {"doc_id": {"$in": ["whales.md", "bread.md"]}}])
+def test_records_of_others_answer_no_question_and_take_no_place(filled: Following, condition: dict | None):
+    expected = search("What do whales eat?", top_k=3, condition=condition)
+    nearest = filled.index.fetch(filled.namespace, [expected[0].chunk_id])[expected[0].chunk_id].values.tolist()
+    others = [("foreign", nearest), ("another model's", nearest, {"doc_id": "whales.md", "model_version": "another"})]
+    filled.index._sdk.upsert(vectors=others, namespace=filled.namespace)
+    assert search("What do whales eat?", top_k=3, condition=condition) == expected
+
+
 @pytest.mark.parametrize(("question", "top_k"), [("  ", 5), ("a question", 0), ("a question", 1_001)])
 def test_a_question_that_cannot_be_asked_is_refused(profile, question: str, top_k: int):
     with pytest.raises(InputError):
