@@ -11,6 +11,7 @@ from dev.stack import Stack, StackError
 FINISHED = ("success", "failed", "skipped", "upstream_failed", "removed")
 POLL_SECONDS = 0.5
 AWAITING = "awaiting_input"
+SETTLE_SECONDS = 2
 RUN_SECONDS = 900
 
 Run = dict[str, Any]
@@ -47,17 +48,22 @@ class AirflowApi:
     def trigger_and_answer(self, dag_id: str, task_id: str, conf: dict[str, Any], answer: str = "Approve") -> str:
         """Trigger a run, answer what its task asks as a person does in the UI, follow it to its end; what was shown for approval."""
         run_id = self._start(dag_id, conf)
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        run, path = f"/dags/{dag_id}/dagRuns/{run_id}", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         deadline = time.monotonic() + RUN_SECONDS
-        # Asked is not yet parked: an answer in that very moment fails the try, which then asks again.
-        while self._get(path)["state"] != AWAITING:
-            if time.monotonic() > deadline or self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"] in ("success", "failed"):
-                raise StackError(f"{dag_id} asks for no approval in {task_id}: see its logs in the Airflow UI")
+        shown: dict[int, str] = {}
+        while self._get(run)["state"] not in ("success", "failed") and time.monotonic() < deadline:
+            task = self._get(path)
+            # An answer before the scheduler has seen that the task waits fails the try, which then asks again.
+            if task["state"] == AWAITING and task["try_number"] not in shown:
+                time.sleep(SETTLE_SECONDS)
+                shown[task["try_number"]] = str(self._get(f"{path}/-1/hitlDetails")["body"])
+                given = {"chosen_options": [answer], "params_input": {}}
+                self._http.patch(f"{path}/-1/hitlDetails", json=given).raise_for_status()
             time.sleep(POLL_SECONDS)
-        asked = self._get(f"{path}/-1/hitlDetails")
-        self._http.patch(f"{path}/-1/hitlDetails", json={"chosen_options": [answer], "params_input": {}}).raise_for_status()
         self._follow(dag_id, run_id)
-        return str(asked["body"])
+        if not shown:
+            raise StackError(f"{dag_id} asked for no approval in {task_id}: see its logs in the Airflow UI")
+        return next(iter(shown.values()))
 
     def _start(self, dag_id: str, conf: dict[str, Any]) -> str:
         answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
