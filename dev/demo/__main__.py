@@ -146,7 +146,8 @@ def show_costs(costs: list[Cost]) -> None:
     for each in costs:
         figures = (each.documents, each.chunks, each.embedded, each.reused, each.upserted, each.deleted)
         table.add_row(each.name, *(f"{figure:,}" for figure in figures), f"{each.seconds:.0f}")
-    CONSOLE.print(table)
+    # Wider than the 80 columns that a file or a pipe would get, so that no heading is cut.
+    CONSOLE.print(table, width=110)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,19 @@ class AirflowApi:
         self._told: set[str] = set()
 
     def await_dags(self, dag_ids: list[str]) -> None:
-        """Return when Airflow has parsed the DAGs, and unpause them. Raises StackError with the import errors otherwise."""
+        """Return when Airflow has parsed the DAGs and activated their assets, and unpause them.
+
+        Raises StackError with the import errors otherwise.
+        """
         deadline = time.monotonic() + 120
         while missing := [dag_id for dag_id in dag_ids if self._http.get(f"/dags/{dag_id}").status_code != 200]:
             if time.monotonic() > deadline:
                 errors = [error["stack_trace"] for error in self._get("/importErrors")["import_errors"]]
                 raise StackError(f"Airflow does not know {', '.join(missing)} after two minutes. {' '.join(errors)}")
+            time.sleep(1)
+        while inactive := self._asset_names(only_active=False) - self._asset_names(only_active=True):
+            if time.monotonic() > deadline:
+                raise StackError(f"Airflow has not activated the assets {', '.join(sorted(inactive))} after two minutes")
             time.sleep(1)
         for dag_id in dag_ids:
             self._http.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
@@ -115,6 +122,9 @@ class AirflowApi:
                 place = f"[{task['map_index']}]" if task["map_index"] >= 0 else ""
                 if task["state"] != "skipped":
                     self._report(f"  {dag_id:20} {task['task_id']}{place}: {task['state']} in {task['duration'] or 0:.1f} s")
+
+    def _asset_names(self, only_active: bool) -> set[str]:
+        return {asset["name"] for asset in self._get("/assets", only_active=only_active, limit=100)["assets"]}
 
     def _failed_tasks(self, path: str) -> str:
         tasks = self._get(f"{path}/taskInstances", limit=100)["task_instances"]

@@ -88,8 +88,9 @@ def _settings(home: Path, port: int, secrets: Credentials) -> dict[str, str]:
         "api_auth": {"jwt_secret": secrets.airflow_jwt_secret},
         # A finished task is reported with the next heartbeat, so this is what a short task costs at least.
         "workers": {"min_heartbeat_interval": 1},
-        # Seconds until a task whose supervisor was killed is tried again.
-        "scheduler": {"task_instance_heartbeat_timeout": 30},
+        # Seconds until a task whose supervisor was killed is tried again, and until an asset that was looked at while its DAG was being
+        # read counts as active: a task with an inactive one fails.
+        "scheduler": {"task_instance_heartbeat_timeout": 30, "parsing_cleanup_interval": 10},
         "dag_processor": {"refresh_interval": 30, "dag_bundle_storage_path": folder / "bundles"},
     }
     return {f"AIRFLOW__{section.upper()}__{key.upper()}": str(value) for section, keys in sections.items() for key, value in keys.items()}
