@@ -17,8 +17,8 @@ from benchmarks.embedder import profile
 from benchmarks.measures import Spread, short
 from benchmarks.report import Figure, Section, Table
 from benchmarks.workbench import Workbench
-from embedding_lakehouse.clients.iceberg import ensure_table
 from embedding_lakehouse.clients.parts import parts_folder, write_part
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.chunking import chunk_document
 from embedding_lakehouse.core.hashing import chunk_id, text_hash
 from embedding_lakehouse.core.profiles import BatchLimits

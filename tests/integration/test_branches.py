@@ -14,7 +14,6 @@ from embedding_lakehouse.clients.iceberg import (
     commit_files,
     delete_rows,
     drop_branch,
-    ensure_table,
     head_snapshot,
     load_table,
     publish_branch,
@@ -22,6 +21,7 @@ from embedding_lakehouse.clients.iceberg import (
     scan,
 )
 from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 from tests.interruptions import WatchedCatalog

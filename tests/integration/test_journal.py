@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pyiceberg.catalog import Catalog, load_catalog
 
-from embedding_lakehouse.clients.iceberg import ensure_table, load_table
+from embedding_lakehouse.clients.iceberg import load_table
 from embedding_lakehouse.clients.journal import Journal, JournalRow
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
 from embedding_lakehouse.errors import ConflictError
 
@@ -59,7 +60,8 @@ def test_deciding_nothing_writes_nothing(journal: Journal) -> None:
     assert load_table(journal.catalog, EMBEDDING_BATCHES).metadata_location == before
 
 
-def test_the_loser_of_a_race_decides_on_what_the_winner_left(journal: Journal) -> None:
+def decided_beside_another(journal: Journal) -> list[int]:
+    """Change the journal while another one wins the race; how many rows each decision saw."""
     seen: list[int] = []
 
     def decide(rows: list[JournalRow]) -> list[JournalRow]:
@@ -69,14 +71,19 @@ def test_the_loser_of_a_race_decides_on_what_the_winner_left(journal: Journal) -
         return numbered(rows)
 
     journal.change(decide)
-    assert seen == [0, 1]
+    return seen
+
+
+def test_the_loser_of_a_race_decides_on_what_the_winner_left(journal: Journal) -> None:
+    assert decided_beside_another(journal) == [0, 1]
     assert [row["batch_number"] for row in journal.rows()] == [1, 2]
 
 
 def test_a_race_is_lost_on_a_table_without_our_commit_rules_too(journal: Journal) -> None:
     with load_table(journal.catalog, EMBEDDING_BATCHES).transaction() as transaction:
         transaction.remove_properties("commit.retry.num-retries")
-    test_the_loser_of_a_race_decides_on_what_the_winner_left(journal)
+    assert decided_beside_another(journal) == [0, 1]
+    assert [row["batch_number"] for row in journal.rows()] == [1, 2]
 
 
 def test_what_is_decided_is_no_part_of_what_was_read(journal: Journal) -> None:

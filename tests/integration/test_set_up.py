@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog, load_catalog
 
-from embedding_lakehouse.clients.iceberg import MissingTable, ensure_table, head_snapshot, load_table
+from embedding_lakehouse.clients.iceberg import MissingTable, head_snapshot, load_table
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Column
 from embedding_lakehouse.errors import ConfigurationError

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table as IcebergTable
 
-from embedding_lakehouse.clients.iceberg import MissingTable, catalog_from_connection, ensure_table, load_table
+from embedding_lakehouse.clients.iceberg import MissingTable, catalog_from_connection, load_table
 from embedding_lakehouse.clients.sql import SqlEngine, engine_from_connection
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import Table
 

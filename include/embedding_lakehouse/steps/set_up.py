@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from embedding_lakehouse.clients.iceberg import ensure_table
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sql import statements
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import Table
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from embedding_lakehouse.clients.iceberg import ensure_table
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.ingest_tables import INGEST_TABLES
 from tests.ingest_runner import Ingestion
 from tests.lake_fixtures import empty_lake, lake, profiles
