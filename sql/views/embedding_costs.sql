@@ -1,4 +1,4 @@
--- What each batch asked of the model, what it reused, and what both are worth at the profile's price.
+-- What each batch asked of the model, what it reused, and what both are worth at the profile's price. A roll-back asks for nothing.
 -- Grain:   one row per batch.
 -- Used by: people
 
@@ -9,6 +9,7 @@ select
     batch_number,
     profile,
     model_version,
+    coalesce(kind, 'embed') as kind,
     state,
     documents_new,
     documents_changed,
@@ -20,7 +21,7 @@ select
     texts_embedded,
     tokens_estimated,
     price_estimated,
-    if(chunks_planned = 0, 0e0, (chunks_kept + chunks_copied) * 1e0 / chunks_planned) as reused_share,
+    if(coalesce(chunks_planned, 0) = 0, 0e0, (chunks_kept + chunks_copied) * 1e0 / chunks_planned) as reused_share,
     planned_at,
     updated_at
 from embeddings_db.embedding_batches
