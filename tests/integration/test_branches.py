@@ -302,3 +302,18 @@ def test_parts_of_any_size_are_read_whole(table: IcebergTable, rows: int) -> Non
     names = [f"{number:05}" for number in range(rows)]
     read = [name for batch in read_parts(table, [part(table, "b1", *names)], ["doc_id"]) for name in batch["doc_id"].to_pylist()]
     assert read == names
+
+
+def test_rows_that_another_try_deletes_in_the_same_moment_are_gone_and_no_error(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
+    append_once(table, [part(table, "b2", "b")], {"batch_id": "b2"})
+    meanwhile(catalog, lambda other: delete_rows(other, batch_id="b1"))
+    delete_rows(table, batch_id="b1")
+    assert documents(table) == ["b"]
+
+
+def test_a_delete_lands_beside_an_append_of_the_same_moment(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})
+    meanwhile(catalog, lambda other: append_once(other, [part(other, "b2", "b")], {"batch_id": "b2"}))
+    delete_rows(table, batch_id="b1")
+    assert documents(table) == ["b"]

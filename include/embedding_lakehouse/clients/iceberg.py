@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
@@ -78,8 +78,18 @@ def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equ
 
 
 def delete_rows(table: IcebergTable, **equal: str | int) -> None:
-    """Delete the rows whose columns equal the values. Whole partitions go by metadata alone."""
-    table.delete(And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items())))
+    """Delete the rows whose columns equal the values. Whole partitions go by metadata alone; rows that another try deleted are gone."""
+    gone = And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items()))
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        # PyIceberg's own retry stops at a file that another writer deleted in the same moment.
+        never_retry(table)
+        try:
+            table.delete(gone)
+        except (CommitFailedException, ValidationException):
+            continue
+        return
+    raise ConflictError(f"could not delete rows of {'.'.join(table.name())}: the table changes too often; run the task again")
 
 
 def commit_files(table: IcebergTable, branch: str, files: list[str], marks: dict[str, str]) -> int:
