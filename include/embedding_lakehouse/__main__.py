@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from embedding_lakehouse.core.times import zoned_time
 from embedding_lakehouse.errors import InputError, LakehouseError
 from embedding_lakehouse.printing import print_matches, print_receipts
 
@@ -99,13 +100,8 @@ def _condition(text: str | None) -> dict[str, Any] | None:
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"--at {text!r} is no time: write one such as 2026-01-31T12:00+00:00") from error
-    if time.tzinfo is None:
-        raise InputError(f"--at {text!r} has no time zone: write {text}+00:00 for UTC")
-    return time
+    wrong = f"--at {text!r} is no time: write one such as 2026-01-31T12:00+00:00"
+    return zoned_time(text, wrong, f"--at {text!r} has no time zone: write {text}+00:00 for UTC")
 
 
 if __name__ == "__main__":

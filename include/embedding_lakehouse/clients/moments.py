@@ -14,6 +14,7 @@ from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import PUBLISHED, BatchRow
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
+from embedding_lakehouse.core.times import zoned_time
 from embedding_lakehouse.errors import InputError
 
 SHOWN = 5
@@ -111,14 +112,11 @@ def _of_snapshot(snapshot: int, versions: Timeline, embeddings: Timeline) -> Mom
 
 
 def _of_time(profile: str, as_of: str, rows: list[BatchRow], versions: Timeline, embeddings: Timeline) -> Moment:
-    try:
-        moment = datetime.fromisoformat(as_of)
-    except ValueError as error:
-        raise InputError(
-            f"{as_of!r} is no snapshot id, no batch of {profile!r} and no time such as 2026-01-31T12:00:00+00:00; {versions.described()}"
-        ) from error
-    if moment.tzinfo is None:
-        raise InputError(f"the time {as_of!r} has no zone: write {as_of}+00:00 for UTC, for example")
+    moment = zoned_time(
+        as_of,
+        f"{as_of!r} is no snapshot id, no batch of {profile!r} and no time such as 2026-01-31T12:00:00+00:00; {versions.described()}",
+        f"the time {as_of!r} has no zone: write {as_of}+00:00 for UTC, for example",
+    )
     by_then = [row for row in rows if row["profile"] == profile and row.get("published_at") and row["published_at"] <= moment]
     latest = max(by_then, key=lambda row: row["published_at"], default=None)
     # The log loses the entries of expired snapshots, and would answer with the state before them.

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from embedding_lakehouse.core.batches import OPEN_STATES, PUBLISHED, REJECTED, ROLL_BACK, BatchRow, open_batch
+from embedding_lakehouse.core.batches import PUBLISHED, REJECTED, ROLL_BACK, BatchRow, open_batch
+from embedding_lakehouse.core.times import zoned_time
 from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo
 
 FINISHED = (PUBLISHED, REJECTED)
@@ -72,7 +73,8 @@ def rejected_batches(rows: list[BatchRow]) -> set[str]:
 
 def open_roll_back(rows: list[BatchRow], profile: str) -> BatchRow | None:
     """The profile's roll-back that was begun and not finished, if there is one."""
-    return next((row for row in rows if row["profile"] == profile and row.get("kind") == ROLL_BACK and row["state"] in OPEN_STATES), None)
+    row = open_batch(rows, profile)
+    return row if row and row.get("kind") == ROLL_BACK else None
 
 
 def check_none_open(rows: list[BatchRow], profile: str) -> None:
@@ -110,7 +112,11 @@ def moment_of(rows: list[BatchRow], profile: str, to: str) -> BatchRow | None:
         return next((row for row in finished if int(to) in (row["versions_snapshot"], row["embeddings_snapshot"])), None)
     if any(row["batch_id"] == to for row in rows):
         return _named(rows, profile, to)
-    time = _time(to, finished)
+    time = zoned_time(
+        to,
+        f"{to!r} is neither a batch, a snapshot nor a time such as 2026-01-31T12:00+00:00; {_known(finished)}",
+        f"the time {to!r} has no time zone: write {to}+00:00 for UTC",
+    )
     published = [row for row in finished if published_at(row) <= time]
     if not published:
         raise InputError(f"no batch of profile {profile!r} was published by {to}; {_known(finished)}")
@@ -156,16 +162,6 @@ def _named(rows: list[BatchRow], profile: str, batch_id: str) -> BatchRow:
     if row["state"] not in FINISHED:
         raise InputError(f"batch {batch_id} is {row['state']}, it was never published: there is nothing of it to undo")
     return row
-
-
-def _time(to: str, finished: list[BatchRow]) -> datetime:
-    try:
-        time = datetime.fromisoformat(to)
-    except ValueError as error:
-        raise InputError(f"{to!r} is neither a batch, a snapshot nor a time such as 2026-01-31T12:00+00:00; {_known(finished)}") from error
-    if time.tzinfo is None:
-        raise InputError(f"the time {to!r} has no time zone: write {to}+00:00 for UTC")
-    return time
 
 
 def _known(finished: list[BatchRow]) -> str:

@@ -10,7 +10,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.core.batches import PUBLISHED, ROLL_BACK, BatchRow, latest_published, new_batch_id
+from embedding_lakehouse.core.batches import PUBLISHED, REJECTED, ROLL_BACK, BatchRow, latest_published, new_batch_id, next_batch_number
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.roll_backs import (
     RollBack,
@@ -85,10 +85,10 @@ def _write_plan(lake: Lake, profile: Profile, rows: list[BatchRow], undone: list
     batch_id = new_batch_id(datetime.now(UTC))
     latest = latest_published(rows, profile.name)
     virtual: BatchRow = {"batch_id": batch_id, "kind": ROLL_BACK, "undone_batches": undone, "state": PUBLISHED}
-    virtual["batch_number"] = max(row["batch_number"] for row in rows) + 1
+    virtual["batch_number"] = next_batch_number(rows)
     before, after = rejected_batches(rows), rejected_batches([*rows, virtual])
     # A batch that somebody rejected by hand stays rejected.
-    by_hand = {row["batch_id"] for row in rows if row["state"] == "rejected"} - before
+    by_hand = {row["batch_id"] for row in rows if row["state"] == REJECTED} - before
     planned = RollBack(
         batch_id=batch_id,
         profile=profile.name,
