@@ -2,6 +2,7 @@
 
 from embedding_lakehouse.core.index_tables import INDEX_TABLES
 from embedding_lakehouse.core.ingest_tables import INGEST_TABLES
+from embedding_lakehouse.core.monitoring_tables import MONITORING_TABLES
 from embedding_lakehouse.core.tables import TABLES
 
-ALL_TABLES = (*TABLES, *INDEX_TABLES, *INGEST_TABLES)
+ALL_TABLES = (*TABLES, *INDEX_TABLES, *MONITORING_TABLES, *INGEST_TABLES)

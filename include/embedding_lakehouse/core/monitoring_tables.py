@@ -1,0 +1,86 @@
+"""The tables of monitoring: what was measured of drift, each verdict, the canary texts, and the alerts that were raised."""
+
+from embedding_lakehouse.core.tables import BATCH_ID, PROFILE, Column, Table
+
+MONITOR_ID = Column("monitor_id", "string", "the measurement, one for each run of monitor_embeddings and profile")
+
+DRIFT_MEASURES = Table(
+    "embeddings_db.drift_measures",
+    (
+        MONITOR_ID,
+        PROFILE,
+        Column("measure", "string", "what was measured"),
+        Column(
+            "cause", "string", "the cause that it speaks for: source, chunking, model, provider, index; null where it only says how much"
+        ),
+        Column("baseline_value", "double", "its value in the baseline, where it has one"),
+        Column("current_value", "double", "its value now, where it has one"),
+        Column("drift", "double", "how far they are apart, as the measure counts it"),
+        Column("threshold", "double", "the drift from which it is exceeded; null for one that is only kept"),
+        Column("is_exceeded", "boolean", "whether the drift is beyond the threshold"),
+        Column("detail", "string", "what stands behind the figure, in words"),
+        Column("measured_at", "timestamptz", "when"),
+    ),
+)
+
+DRIFT_VERDICTS = Table(
+    "embeddings_db.drift_verdicts",
+    (
+        MONITOR_ID,
+        PROFILE,
+        Column("model_version", "string", "the profile's model version"),
+        Column("baseline_kind", "string", "what was compared with: batch, time, release, or none for a first measurement"),
+        Column("baseline_id", "string", "the batch, the time, or the release"),
+        Column("baseline_batch_number", "long", "the last batch that the baseline includes"),
+        BATCH_ID,
+        Column("batch_number", "long", "the last batch that the current state includes"),
+        Column("is_drift", "boolean", "whether retrieval can be expected to differ from the baseline"),
+        Column("causes", "list<string>", "the causes, the likeliest first: source, chunking, model, provider, index"),
+        Column("verdict", "string", "the verdict as a sentence"),
+        Column("since_batch_id", "string", "the batch since which the drift is seen; null without drift"),
+        Column("since_at", "timestamptz", "when that was first seen"),
+        Column("document_count", "long", "current documents"),
+        Column("changed_document_count", "long", "of these, documents that are new or have another text than in the baseline"),
+        Column("chunk_count", "long", "current chunks"),
+        Column("sampled_chunk_count", "long", "chunks whose vectors were measured"),
+        Column("canary_cosine", "double", "mean cosine of the canary texts' vectors, embedded again, to the stored ones"),
+        Column("fidelity", "double", "share of the index that equals the record, as last compared"),
+        Column("recall", "double", "share of the exact nearest neighbours that the index answered"),
+        Column("engine", "string", "the SQL engine that measured"),
+        Column("dag_id", "string", "the DAG"),
+        Column("run_id", "string", "its run"),
+        Column("measured_at", "timestamptz", "when"),
+    ),
+)
+
+CANARY_VECTORS = Table(
+    "embeddings_db.canary_vectors",
+    (
+        PROFILE,
+        Column("profile_fingerprint", "string", "hash of every setting that decides the vector"),
+        Column("model_version", "string", "the model's version"),
+        Column("text_hash", "string", "SHA-256 hex of the text"),
+        Column("canary_text", "string", "the text"),
+        Column("embedding", "list<float>", "its vector when it was first embedded under this fingerprint"),
+        Column("stored_at", "timestamptz", "when that was"),
+    ),
+)
+
+ALERTS = Table(
+    "embeddings_db.alerts",
+    (
+        Column("alert_id", "string", "the alert"),
+        Column("kind", "string", "blocked_batch, drift, low_fidelity, missed_freshness, failed_task"),
+        PROFILE,
+        Column("subject", "string", "what it is about: a batch, a measurement, a comparison, a task"),
+        Column("summary", "string", "what is wrong, in one line"),
+        Column("message", "string", "what, since when, how bad, what to do"),
+        Column("since_at", "timestamptz", "since when it is so"),
+        Column("raised_at", "timestamptz", "when it was raised"),
+        Column("dag_id", "string", "the DAG"),
+        Column("run_id", "string", "its run"),
+        Column("task_id", "string", "the task"),
+    ),
+)
+
+MONITORING_TABLES = (DRIFT_MEASURES, DRIFT_VERDICTS, CANARY_VECTORS, ALERTS)
