@@ -17,8 +17,8 @@ from dev.stack import Stack, StackError
 
 DAGS = ["set_up_lakehouse", "ingest_documents", "embed_documents", "sync_index", "roll_back_embeddings"]
 QUESTION = "How do I take back an embedding batch that should not have been published?"
-# Soft-wrapped: where the output goes to a file or a narrow window, a line stays a line.
-CONSOLE = Console(highlight=False, soft_wrap=True)
+# Soft-wrapped: a line stays a line. A file or a pipe is as wide as the widest table, so that no heading is cut.
+CONSOLE = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,7 @@ def show_costs(costs: list[Cost]) -> None:
     for each in costs:
         figures = (each.documents, each.chunks, each.embedded, each.reused, each.upserted, each.deleted)
         table.add_row(each.name, *(f"{figure:,}" for figure in figures), f"{each.seconds:.0f}")
-    # Wider than the 80 columns that a file or a pipe would get, so that no heading is cut.
-    CONSOLE.print(table, width=110)
+    CONSOLE.print(table)
 
 
 if __name__ == "__main__":
