@@ -17,9 +17,9 @@ from benchmarks.measures import Cost
 from benchmarks.tasks import run_task
 from dev.stack import Stack
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, SOURCE_DOCUMENTS
+from embedding_lakehouse.settings import checks
 
 NAME = "ours"
 WARM_UP = "warm_up"
@@ -80,7 +80,7 @@ class OurLake:
             for shard in priced:
                 task("embedding.embed_chunks", **shard)
             batch_id = task("publishing.commit_embeddings", batch_id=priced[0]["batch_id"])
-            results = [task("auditing.run_check", batch_id=batch_id, name=check.name) for check in CHECKS]
+            results = [task("auditing.run_check", batch_id=batch_id, name=name) for name in checks()]
             task("auditing.conclude_audit", batch_id=batch_id, results=results)
             task("publishing.publish_batch", batch_id=batch_id)
         return run.cost

@@ -2,7 +2,8 @@
 
 Detect and plan (Trino) -> chunk, price, embed each shard (mapped) -> commit to a branch, audit, publish (PyIceberg, Trino).
 An unchanged corpus plans no shards, and everything after the plan is skipped. A batch that a run left behind is resumed, and a backlog
-larger than one batch triggers the next run by itself. A failed check leaves main untouched and names the rows.
+larger than one batch triggers the next run by itself. A failed check leaves main untouched and names the rows; a person then mends,
+accepts or discards the batch.
 """
 
 from typing import Any
@@ -21,6 +22,8 @@ PARAMS = {
     "profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose vectors are brought up to date."),
     "allow_deletes": Param(False, type="boolean", description="Consent to more deletes than the profile's delete_share."),
     "discard_open": Param(False, type="boolean", description="Give up a batch that a run left behind or that its audit blocked."),
+    "accept_checks": Param([], type="array", items={"type": "string"}, description="Let the blocked batch pass although it fails these."),
+    "accept_reason": Param("", type="string", description="Why it may pass; recorded with its results."),
 }
 
 
@@ -33,10 +36,12 @@ def embed_documents():
         return planning.detect_changes(params["profile"])
 
     @lakehouse_task
-    def plan_batch(changes: dict[str, Any], params=None, dag=None, run_id=None) -> list[dict[str, Any]]:
+    def plan_batch(changes: dict[str, Any], params=None, dag=None, run_id=None, dag_run=None) -> list[dict[str, Any]]:
         from embedding_lakehouse.steps.embed_documents import planning
 
-        return planning.plan_batch(params["profile"], changes, dag.dag_id, run_id, params["allow_deletes"], params["discard_open"])
+        return planning.plan_batch(
+            params["profile"], changes, dag.dag_id, run_id, params["allow_deletes"], params["discard_open"], asked=params, run=dag_run
+        )
 
     @lakehouse_task
     def chunk_documents(batch_id: str, shard: int) -> dict[str, Any]:

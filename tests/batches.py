@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import commit_files, drop_branch, scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import Embedded, EmbeddingModel
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.batches import BatchRow, branch_name
-from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
 from embedding_lakehouse.steps.embed_documents import auditing, chunking, embedding, planning, publishing
@@ -46,7 +46,7 @@ class CountingModel:
 class BatchRun:
     """One run of embed_documents under a profile; `result` has what each step returned, by its name.
 
-    The audit asks the SQL engine eleven times, so it runs where the test is about it.
+    The audit asks the SQL engine once for each check, so it runs where the test is about it.
     """
 
     lake: Lake
@@ -56,6 +56,7 @@ class BatchRun:
     allow_deletes: bool = True
     discard_open: bool = False
     is_audited: bool = False
+    asked: dict[str, Any] | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
     def steps(self) -> Iterator[str]:
@@ -87,7 +88,14 @@ class BatchRun:
 
     def plan(self) -> list[dict[str, Any]]:
         return planning.plan_batch(
-            self.profile, self.result["detect"], "embed_documents", self.run_id, self.allow_deletes, self.discard_open, self.lake
+            self.profile,
+            self.result["detect"],
+            "embed_documents",
+            self.run_id,
+            self.allow_deletes,
+            self.discard_open,
+            self.lake,
+            self.asked,
         )
 
     def chunk(self) -> list[dict[str, Any]]:
@@ -108,7 +116,7 @@ class BatchRun:
     def checks(self) -> list[auditing.Result]:
         """The verdict of every check."""
         with ThreadPoolExecutor(3) as pool:
-            return list(pool.map(lambda check: auditing.run_check(self.batch_id, check.name, self.lake), CHECKS))
+            return list(pool.map(lambda name: auditing.run_check(self.batch_id, name, self.lake), settings.checks()))
 
     def publish(self) -> dict[str, Any]:
         return publishing.publish_batch(self.batch_id, self.lake)

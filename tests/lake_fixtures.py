@@ -22,13 +22,14 @@ from embedding_lakehouse.core.tables import TABLES
 from embedding_lakehouse.steps.set_up import create_tables
 from tests.batches import BatchRun, put_documents, run_batch, state_of
 
-# No model answers under these: the tests bring their own.
+# No model answers under these: the tests bring their own, of any length.
 PROFILES = """
 [profiles.small]
 provider = "wordllama"
 model_name = "counted"
 model_version = "small-v1"
 dimensions = 8
+normalise = false
 chunking = { strategy = "structure", max_characters = 50 }
 batch = { documents = 40, shard_documents = 8, shard_tokens = 100, checkpoint_chunks = 3 }
 
@@ -37,6 +38,7 @@ provider = "wordllama"
 model_name = "counted"
 model_version = "other-v1"
 dimensions = 8
+normalise = false
 chunking = { strategy = "words", words = 5, overlap = 1 }
 """
 

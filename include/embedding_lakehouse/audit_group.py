@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, task_group
 
-from embedding_lakehouse.core.checks import CHECKS
+from embedding_lakehouse.settings import checks
 from embedding_lakehouse.task_errors import lakehouse_task
 
 
@@ -21,7 +21,7 @@ def audit(batch_id: str) -> Any:
 
         return auditing.conclude_audit(batch_id, results)
 
-    return conclude(batch_id, [_check_task(check.name)(batch_id) for check in CHECKS])
+    return conclude(batch_id, [_check_task(name)(batch_id) for name in checks()])
 
 
 def _check_task(name: str) -> Any:

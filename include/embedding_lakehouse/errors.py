@@ -1,5 +1,7 @@
 """Errors by what a person should do about them: wait and try again, or change something first."""
 
+from collections.abc import Iterable
+
 
 class LakehouseError(Exception):
     """Base of every error that this package raises on purpose. The message names what is wrong and what to do."""
@@ -26,7 +28,15 @@ class ApprovalRequired(LakehouseError):
 
 
 class AuditFailed(LakehouseError):
-    """A check that must hold did not: the batch stays on its branch, main is untouched."""
+    """A check that must hold did not: the batch stays on its branch, main is untouched.
+
+    `batch_id` is the blocked batch where there is one, `checks` are the names of the checks that failed or could not be run.
+    """
+
+    def __init__(self, message: str, batch_id: str | None = None, checks: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.batch_id = batch_id
+        self.checks = tuple(checks)
 
 
 class NothingToDo(LakehouseError):

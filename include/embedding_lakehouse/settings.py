@@ -1,4 +1,4 @@
-"""What a deployment decides: the profiles' file, the default profile, and what all DAGs have in common."""
+"""What a deployment decides: the profiles' file, the statements' folder with its checks, and what all DAGs have in common."""
 
 import os
 from datetime import timedelta
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedding_lakehouse.core.batches import BatchRow, check_resumable
+from embedding_lakehouse.core.checks import Check, parse_checks
 from embedding_lakehouse.core.profiles import Profile, parse_profiles
 from embedding_lakehouse.errors import ConfigurationError
 
@@ -55,3 +56,27 @@ def profile_of(batch: BatchRow) -> Profile:
 def default_profile() -> str:
     """The profile that runs without Params use: `EMBEDDING_LAKEHOUSE_PROFILE`, or the first one declared."""
     return os.environ.get("EMBEDDING_LAKEHOUSE_PROFILE") or next(iter(profiles()))
+
+
+def sql_folder() -> Path:
+    """The folder of the statements: `sql/` of the deployment, or `EMBEDDING_LAKEHOUSE_SQL`."""
+    configured = os.environ.get("EMBEDDING_LAKEHOUSE_SQL")
+    return Path(configured) if configured else Path(__file__).parents[2] / "sql"
+
+
+@cache
+def checks() -> dict[str, Check]:
+    """All declared checks by name, in their order, read once a process. Raises ConfigurationError that names the mistake."""
+    folder = sql_folder() / "checks"
+    file = folder / "checks.toml"
+    if not file.is_file():
+        raise ConfigurationError(f"the checks' file {file} does not exist: it declares each statement beside it in a line")
+    statements = {statement.stem: statement.read_text() for statement in sorted(folder.glob("*.sql"))}
+    return parse_checks(file.read_text(), statements, str(file))
+
+
+def check(name: str) -> Check:
+    """The check of that name. Raises ConfigurationError where none is declared."""
+    if name not in checks():
+        raise ConfigurationError(f"unknown check {name!r}; {sql_folder() / 'checks' / 'checks.toml'} declares {', '.join(checks())}")
+    return checks()[name]

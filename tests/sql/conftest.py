@@ -1,3 +1,4 @@
+from tests.checked_batch import committed, saved_batches
 from tests.lake_fixtures import empty_lake, lake, module_lake, module_profiles, profiles
 
-__all__ = ["empty_lake", "lake", "module_lake", "module_profiles", "profiles"]
+__all__ = ["committed", "empty_lake", "lake", "module_lake", "module_profiles", "profiles", "saved_batches"]

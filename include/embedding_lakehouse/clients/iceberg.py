@@ -222,6 +222,11 @@ def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int |
     return None
 
 
+def is_own_snapshot(snapshot: Snapshot | None, batch_id: str) -> bool:
+    """Whether the batch itself made the snapshot."""
+    return snapshot is not None and _batch_properties(snapshot).get("batch_id") == batch_id
+
+
 def publish_branch(table: IcebergTable, branch: str) -> int:
     """Move main to the branch's snapshot and remove the branch, in one commit; the snapshot id that is now main.
 

@@ -4,19 +4,18 @@ A statement is named by its path without ending. Values are bound; only what the
 replaces a `{{ name }}` after it was validated.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+from embedding_lakehouse.settings import sql_folder
 
 PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
@@ -27,12 +26,6 @@ OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
 NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
 
 Row = tuple[Any, ...]
-
-
-def sql_folder() -> Path:
-    """The folder of the statements: `sql/` of the deployment, or `EMBEDDING_LAKEHOUSE_SQL`."""
-    configured = os.environ.get("EMBEDDING_LAKEHOUSE_SQL")
-    return Path(configured) if configured else Path(__file__).parents[3] / "sql"
 
 
 @cache
@@ -95,12 +88,20 @@ class SqlEngine:
         Raises TransientError where the engine did not answer, ConflictError where another writer won, ConfigurationError for a
         refused login, LakehouseError for what the engine rejected.
         """
+        return (row for _, row in self._answers(path, binds, names))
+
+    def named(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Iterator[dict[str, Any]]:
+        """The same, each value under its column's name."""
+        return (dict(zip(columns, row, strict=True)) for columns, row in self._answers(path, binds, names))
+
+    def _answers(self, path: str, binds: Sequence[Any], names: dict[str, int | str]) -> Iterator[tuple[list[str], Row]]:
         text = render(path, names)
         with _NamedErrors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             self._retrying(_submit, cursor, text, list(binds))
             while rows := cursor.fetchmany(10_000):
+                columns = [column[0] for column in cursor.description]
                 for row in rows:
-                    yield tuple(row)
+                    yield columns, tuple(row)
 
     @property
     def _retrying(self) -> Retrying:

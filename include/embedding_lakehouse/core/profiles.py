@@ -17,7 +17,7 @@ STRATEGIES: dict[str, type[StructureChunking] | type[WordChunking]] = {"structur
 NORMALISATIONS = ("none", "nfc", "nfkc")
 METRICS = ("cosine", "dotproduct", "euclidean")
 # What costs or paces a vector, or where its copy goes, does not decide it: these may change under the same version.
-NOT_IN_FINGERPRINT = frozenset({"name", "batch", "index", "usd_per_million_tokens"})
+NOT_IN_FINGERPRINT = frozenset({"name", "batch", "index", "usd_per_million_tokens", "freshness_hours"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ class IndexTarget:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One way from a text to a vector. `fingerprint` changes with every setting that decides the vector."""
+    """One way from a text to a vector. `fingerprint` changes with every setting that decides the vector.
+
+    A document is to be embedded within `freshness_hours` after its text was ingested.
+    """
 
     name: str
     provider: str
@@ -54,6 +57,7 @@ class Profile:
     text_normalisation: str = "none"
     chunking: Chunking = field(default_factory=StructureChunking)
     usd_per_million_tokens: float = 0.0
+    freshness_hours: float = 24.0
     batch: BatchLimits = field(default_factory=BatchLimits)
     index: IndexTarget = field(default_factory=IndexTarget)
 
@@ -154,6 +158,7 @@ def _check_values(profile: Profile, where: str) -> None:
         f"index.metric must be one of {', '.join(METRICS)}": profile.index.metric in METRICS,
         "index.name must have at most 45 of a-z, 0-9 and '-'": re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", profile.index.name),
         "usd_per_million_tokens must not be negative": profile.usd_per_million_tokens >= 0,
+        "freshness_hours must be positive": profile.freshness_hours > 0,
         "batch.delete_share must be from 0 to 1": 0 <= profile.batch.delete_share <= 1,
         "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
         "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,

@@ -30,6 +30,7 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
+from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
 
 Changes = dict[str, Any]
 Shard = dict[str, Any]
@@ -71,16 +72,22 @@ def plan_batch(
     allow_deletes: bool = False,
     discard_open: bool = False,
     lake: Lake | None = None,
+    asked: dict[str, Any] | None = None,
+    run: Any = None,
 ) -> list[Shard]:
     """Resume the profile's open batch, or plan the next one; its document shards as keys. Nothing to do is no shard.
 
-    Raises ApprovalRequired where more documents are gone than may be deleted without consent.
+    Raises ApprovalRequired where more documents are gone than may be deleted without consent, InputError where `asked`
+    has `accept_checks` that the open batch may not be let through for; who triggered the `run` is recorded as who accepts them.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
     planned = open_batch(batches.journal(lake).rows(), profile.name)
     if planned:
         check_embeds(planned)
+    if asked and asked["accept_checks"]:
+        by = (run and run.triggering_user_name) or run_id
+        accept_checks(lake, None if discard_open else planned, asked["accept_checks"], asked["accept_reason"], by)
     if planned and discard_open:
         discard_batch(lake, planned, f"discarded by run {run_id}")
         planned = None
