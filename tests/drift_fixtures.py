@@ -1,18 +1,21 @@
-"""A profile that is monitored, in single calls: its documents put in place and embedded, each group of measures taken, a verdict concluded."""
+"""A profile that is monitored, in single calls: documents put in place and embedded, measures taken, a verdict concluded."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.models import Embedded, EmbeddingModel
+from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, load_model
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.verdicts import verdict
 from embedding_lakehouse.core.monitoring_tables import DRIFT_MEASURES
@@ -20,9 +23,21 @@ from embedding_lakehouse.steps.monitor_embeddings import controlling, measuring
 from embedding_lakehouse.steps.monitor_embeddings.concluding import conclude_comparison
 from embedding_lakehouse.steps.monitor_embeddings.planning import plan_comparison, sample_states
 from tests.batches import put_documents, run_batch
+from tests.index_fixtures import Following
+from tests.lake_fixtures import PROFILES, declare
 
-HARBOUR = "harbour crane pilot tide vessel cargo berth quay tug mooring customs container captain lock anchor buoy ferry dock keel wharf".split()
-KITCHEN = "flour oven butter recipe salt onion simmer pan whisk dough garlic pepper roast soup basil knife cream yeast stew lemon".split()
+HARBOUR = ("harbour", "crane", "pilot", "tide", "vessel", "cargo", "berth", "quay", "tug", "mooring", "customs", "container", "captain")
+KITCHEN = ("flour", "oven", "butter", "recipe", "salt", "onion", "simmer", "pan", "whisk", "dough", "garlic", "pepper", "roast")
+# Of the bundled model, and the same with another splitter.
+WATCHED = """
+[profiles.watched]
+provider = "wordllama"
+model_name = "l2_supercat"
+model_version = "watched-v1"
+dimensions = 256
+chunking = { strategy = "structure", max_characters = 200 }
+"""
+SHORTER = WATCHED.replace("200", "60")
 
 
 @dataclass
@@ -55,10 +70,13 @@ class Monitoring:
     model: EmbeddingModel = field(default_factory=WordsModel)
     service: IndexService | None = None
 
-    def embed(self, documents: dict[str, str]) -> str:
-        """Make these the source's documents and publish what changed; the batch id."""
+    def embed(self, documents: dict[str, str], at: datetime | None = None) -> str:
+        """Make these the source's documents and publish what changed, as if at a time; the batch id."""
         put_documents(self.lake, documents)
-        return run_batch(self.lake, self.profile, self.model).batch_id
+        batch_id = run_batch(self.lake, self.profile, self.model).batch_id
+        if at:
+            journal(self.lake).change(lambda rows: [row | {"published_at": at} for row in rows if row["batch_id"] == batch_id])
+        return batch_id
 
     def monitor(self, now: datetime | None = None, **options: Any) -> dict[str, Any]:
         """One run of the DAG up to its verdict, which is answered."""
@@ -79,13 +97,13 @@ class Monitoring:
         return {row["measure"]: row for row in rows}
 
 
-def prose(seed: str, words: list[str] = HARBOUR, paragraphs: int = 4) -> str:
+def prose(seed: str, words: Sequence[str] = HARBOUR, paragraphs: int = 4) -> str:
     """Some paragraphs of made-up sentences, always the same for a seed."""
     draw = random.Random(seed)
     return "\n\n".join(" ".join(draw.choices(words, k=draw.randint(5, 9))).capitalize() + "." for _ in range(paragraphs))
 
 
-def corpus(size: int = 40, words: list[str] = HARBOUR) -> dict[str, str]:
+def corpus(size: int = 40, words: Sequence[str] = HARBOUR) -> dict[str, str]:
     """Documents of one kind."""
     return {f"doc {number:03}": prose(f"doc {number}", words) for number in range(size)}
 
@@ -96,6 +114,13 @@ def moment(day: int) -> datetime:
 
 
 @pytest.fixture
-def monitoring(lake: Lake) -> Monitoring:
-    """The profile `small` with nothing in it yet, and without an index."""
-    return Monitoring(lake)
+def monitoring(lake: Lake, profiles: Path) -> Monitoring:
+    """The profile `watched` of the bundled model with nothing in it yet, and without an index."""
+    declare(profiles, WATCHED + PROFILES)
+    return Monitoring(lake, "watched", load_model(settings.profile("watched")))
+
+
+@pytest.fixture
+def indexed(following: Following) -> Monitoring:
+    """A profile with an index of its own, which nothing was written to yet."""
+    return Monitoring(following.lake, following.profile.name, service=following.service)

@@ -21,17 +21,27 @@ def embed_canaries(profile: Profile, model: EmbeddingModel) -> np.ndarray:
     return checked_vectors(model.embed(texts).vectors, len(texts), profile.dimensions, profile.model_name)
 
 
-def compare_canaries(lake: Lake, profile: Profile, vectors: np.ndarray) -> list[float]:
-    """The cosine of each canary's vector to the stored one; those that have none stored yet are stored, and left out."""
+def compare_canaries(lake: Lake, profile: Profile, vectors: np.ndarray) -> float | None:
+    """The mean cosine of the canaries' vectors to the stored ones; None where none was stored. Those that had none are stored now."""
     stored = _stored(lake, profile)
     embedded = dict(zip(CANARIES, vectors, strict=True))
     if missing := {name: vector for name, vector in embedded.items() if name not in stored}:
         _store(lake, profile, missing)
-    known = [name for name in embedded if name in stored]
-    if not known:
-        return []
-    pairs = cosines(np.array([stored[name] for name in known], np.float32), np.array([embedded[name] for name in known], np.float32))
-    return [float(cosine) for cosine in pairs]
+    return _mean_cosine(stored, {name: vector.tolist() for name, vector in embedded.items()})
+
+
+def profiles_agree(lake: Lake, profile: Profile, other: Profile) -> float | None:
+    """The mean cosine between the stored canaries of two profiles; None where they have none in common."""
+    ours, theirs = _stored(lake, profile), _stored(lake, other)
+    return _mean_cosine(ours, theirs)
+
+
+def _mean_cosine(first: dict[str, list[float]], second: dict[str, list[float]]) -> float | None:
+    common = [name for name in first if name in second]
+    if not common:
+        return None
+    pairs = cosines(np.array([first[name] for name in common], np.float32), np.array([second[name] for name in common], np.float32))
+    return float(pairs.mean())
 
 
 def _stored(lake: Lake, profile: Profile) -> dict[str, list[float]]:

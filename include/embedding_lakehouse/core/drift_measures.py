@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from math import log
+from math import log, sqrt
 from typing import Any, NamedTuple
 
 SOURCE, CHUNKING, MODEL, PROVIDER, INDEX = "source", "chunking", "model", "provider", "index"
@@ -39,6 +39,8 @@ THRESHOLDS = {
 }
 # The 0.999 quantile of chi-square with 9 degrees of freedom: of a stability index over ten bins, by chance, in units of 1/n + 1/m.
 CHANCE = 27.88
+# The same quantile of the normal distribution.
+QUANTILE = 3.09
 # So far from the expected distance by chance that a direction of hundreds of dimensions never gets there.
 CHANCE_DISTANCES = 2.0
 
@@ -105,6 +107,11 @@ def stability_by_chance(documents_before: int, documents_after: int) -> float:
     population stability index, 2020.
     """
     return CHANCE * (1 / max(1, documents_before) + 1 / max(1, documents_after))
+
+
+def share_by_chance(share: float, documents_before: int, documents_after: int) -> float:
+    """How far two samples of one population may differ in a share, in 999 of 1,000 cases (normal approximation, one side)."""
+    return QUANTILE * sqrt(share * (1 - share) * (1 / max(1, documents_before) + 1 / max(1, documents_after)))
 
 
 def distance_by_chance(length: float | None, documents_before: int, documents_after: int) -> float:

@@ -1,11 +1,11 @@
-"""The controls that tell causes apart: which models and splitters are in use, whether the provider still answers the same, and the index."""
+"""The controls that tell causes apart: which models and splitters are in use, whether the provider answers the same, and the index."""
 
 from dataclasses import replace
 from typing import Any
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import drift
-from embedding_lakehouse.clients.canaries import compare_canaries, embed_canaries
+from embedding_lakehouse.clients.canaries import compare_canaries, embed_canaries, profiles_agree
 from embedding_lakehouse.clients.drift_index import Fidelity, probe_recall
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import EmbeddingModel, load_model
@@ -32,7 +32,9 @@ def measure_models(comparison: dict[str, Any], lake: Lake | None = None) -> Meas
     models, strategies = _Shares("model"), _Shares("chunking strategy")
     for name, version, strategy, before, after in counted:
         models.add(f"{name} {version}", before, after)
-        strategies.add(strategy, before, after)
+        # Rows that other tools wrote may not say.
+        if strategy is not None:
+            strategies.add(strategy, before, after)
     other_model = models.unlike(f"{profile.model_name} {profile.model_version}", compared.has_baseline)
     other_chunking = strategies.unlike(profile.chunking_strategy, compared.has_baseline)
     if other_model.is_exceeded and compared.is_comparable and compared.baseline_profile != compared.profile:
@@ -44,9 +46,8 @@ def measure_provider(comparison: dict[str, Any], lake: Lake | None = None, model
     """Whether the model still answers as it did: to the canary texts, and to texts that were embedded twice."""
     compared, lake = Comparison(**comparison), lake or connect()
     profile = settings.profile(compared.profile)
-    cosines = compare_canaries(lake, profile, embed_canaries(profile, model or load_model(profile)))
-    if cosines:
-        mean = sum(cosines) / len(cosines)
+    mean = compare_canaries(lake, profile, embed_canaries(profile, model or load_model(profile)))
+    if mean is not None:
         told = f"canary cosine fell from 1.000 to {mean:.3f}" if mean < 0.9995 else f"canary cosine is {mean:.3f}"
         canaries = measured("canary_cosine", 1.0, mean, 1 - mean, told)
     else:
@@ -96,11 +97,12 @@ class _Shares:
 
 def _same_by_another_name(lake: Lake, compared: Comparison, other_model: Measure) -> Measure:
     """Of two profiles of one model, texts that both embedded tell whether it is: each profile has a model_version of its own."""
-    count, mean, _ = drift.compare_twice_embedded(lake, compared)
-    limit = rules.THRESHOLDS["twice_embedded"].limit or 0.0
-    if count and mean is not None and 1 - mean <= limit:
-        return measured("other_model", None, None, 0.0, f"another model_version, and the same vectors of {count} texts that both embedded")
-    return other_model
+    _, texts, _ = drift.compare_twice_embedded(lake, compared)
+    canaries = profiles_agree(lake, settings.profile(compared.profile), settings.profile(compared.baseline_profile))
+    mean = texts if texts is not None else canaries
+    if mean is None or 1 - mean > (rules.THRESHOLDS["twice_embedded"].limit or 0.0):
+        return other_model
+    return measured("other_model", None, None, 0.0, "another model_version of one model, which gives the same texts the same vectors")
 
 
 def _twice_embedded(lake: Lake, compared: Comparison) -> Measure:

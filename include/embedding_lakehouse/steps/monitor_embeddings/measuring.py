@@ -17,7 +17,7 @@ def measure_documents(comparison: dict[str, Any], lake: Lake | None = None) -> M
     if not compared.has_baseline:
         return []
     counts = compared.counts
-    documents = max(counts["documents_before"], counts["documents_after"], 1)
+    documents = max(1, counts["documents_before"] + counts["added"])
     changed = counts["added"] + counts["removed"] + counts["edited"]
     told = f"{changed} of {documents} documents changed ({counts['added']} new, {counts['edited']} edited, {counts['removed']} gone)"
     recut = counts["rechunked"] / max(1, counts["unchanged"])
@@ -95,4 +95,6 @@ def _near_duplicates(lake: Lake, compared: Comparison) -> dict[str, Any]:
     before, after, twins_before, twins_after = drift.count_near_duplicates(lake, compared)
     shares = twins_before / max(1, before), twins_after / max(1, after)
     told = f"the share of near duplicates went from {shares[0]:.1%} to {shares[1]:.1%}"
-    return measured("near_duplicates", shares[0], shares[1], shares[1] - shares[0], told).as_keys()
+    sampled = compared.sampled or {}
+    by_chance = rules.share_by_chance(sum(shares) / 2, sampled["documents_before"], sampled["documents_after"])
+    return measured("near_duplicates", shares[0], shares[1], shares[1] - shares[0], told, by_chance).as_keys()
