@@ -108,7 +108,7 @@ def corpus(size: int = 40, words: Sequence[str] = HARBOUR) -> dict[str, str]:
     return {f"doc {number:03}": prose(f"doc {number}", words) for number in range(size)}
 
 
-def moment(day: int) -> datetime:
+def moment(day: float) -> datetime:
     """Noon of a day, counted from a fixed one."""
     return datetime.fromtimestamp(1_900_000_000 + 86_400 * day, UTC)
 

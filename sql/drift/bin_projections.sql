@@ -1,6 +1,6 @@
--- How the sampled vectors of both states are distributed along eight fixed directions, by the baseline's deciles of each.
--- A direction has +1 or -1 for each dimension, by the lowest bit of a hash of both numbers: random projections with binary coins (Achlioptas,
--- Database-friendly random projections, 2003), the same in every run. A shift along any direction shows in some of them.
+-- How the sampled vectors of both states are distributed along eight fixed directions, by the baseline's deciles of each. A direction has
+-- +1 or -1 for each dimension, by the lowest bit of a hash of both numbers: random projections with binary coins (Achlioptas, Database-
+-- friendly random projections, 2003), the same in every run. A shift along any direction shows in some of them.
 -- Grain:   one row per direction and bin.
 -- Binds:   1. sample_id, 2. number of dimensions, 3. number of dimensions.
 -- Used by: clients/drift.py

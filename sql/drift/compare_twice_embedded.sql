@@ -1,5 +1,6 @@
--- How far the vectors agree of texts that were embedded twice: once since the baseline, and once in an earlier batch, or under the baseline's
--- profile where that is another one. Copied vectors and those of rejected batches aside. The same model gives the same text the same vector.
+-- How far the vectors agree of texts that were embedded twice: once since the baseline, and once in an earlier batch, or under the
+-- baseline's profile where that is another one. Copied vectors and those of rejected batches aside. The same model gives the same text the
+-- same vector.
 -- Grain:   one row; null where no text was embedded twice.
 -- Binds:   1. profile, 2. batch number from which the newer rows are later, 3. last batch number, 4. text_hash to stop before,
 --          5. profile of the baseline, 6. last batch number of the older rows, 7. text_hash to stop before.

@@ -1,7 +1,7 @@
--- How many of the sampled chunks of each state have another one with a cosine of at least 0.99.
--- Only chunks below a bound are compared, and only with those on the same side of eight fixed directions through the middle of their state
--- (locality-sensitive hashing by signs: Charikar, Similarity estimation techniques from rounding algorithms, 2002): two vectors with a cosine
--- of 0.99 are on the same sides of all eight in seven of ten cases. So of a large corpus it sees floods of like texts, not single pairs.
+-- How many of the sampled chunks of each state have another one with a cosine of at least 0.99. Only chunks below a bound are compared,
+-- and only with those on the same side of eight fixed directions through the middle of their state (locality-sensitive hashing by signs:
+-- Charikar, Similarity estimation techniques from rounding algorithms, 2002): two vectors with a cosine of 0.99 are on the same sides of
+-- all eight in seven of ten cases. So of a large corpus it sees floods of like texts, not single pairs.
 -- Grain:   one row.
 -- Binds:   1. sample_id, 2. number of dimensions, 3. chunk_id to stop before, 4. number of dimensions.
 -- Used by: clients/drift.py

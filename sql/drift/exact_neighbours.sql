@@ -1,5 +1,5 @@
--- The nearest records of some probe records, among those of a slice that a release holds at its snapshots; those that tie with the tenth are all
--- answered. Numbers are compared as doubles, in which the products of two float32 are exact.
+-- The nearest records of some probe records, among those of a slice that a release holds at its snapshots; those that tie with the tenth
+-- are all answered. Numbers are compared as doubles, in which the products of two float32 are exact.
 -- Grain:   one row per probe and neighbour.
 -- Binds:   1. profile, 2. profile, 3. lowest chunk_id, 4. chunk_id to stop before, 5. profile, 6. ids of the probes with commas,
 --          7. profile, 8. lowest chunk_id, 9. chunk_id to stop before, 10. metric, 11. metric.

@@ -1,9 +1,9 @@
--- Put the chunks of a state into the sample: those whose id lies below a bound. The ids are hashes, so the share of a corpus that this takes
--- is drawn as if by lot, and the same chunks are drawn again from the next state. Each has its newest vector of a batch up to the state's last
--- one; vectors of rejected batches, and copies of them, are part of no state.
--- Grain:   one row per chunk_id.
--- Binds:   1. profile, 2. last batch number, 3. profile, 4. last batch number, 5. chunk_id to stop before, 6. profile,
---          7. chunk_id to stop before, 8. last batch number, 9. sample_id, 10. profile of the sample, 11. whether it is the current state.
+-- Put the chunks of two states into a sample: those whose id lies below a bound. The ids are hashes, so the share of a corpus that this
+-- takes is drawn as if by lot, and the same chunks are drawn again from the next state. Each has its newest vector of a batch up to the
+-- state's last one; vectors of rejected batches, and copies of them, are part of no state. The vectors are read once for both.
+-- Grain:   one row per state and chunk_id.
+-- Binds:   1. profile of the baseline, 2. its last batch number, 3. profile, 4. its last batch number, 5. chunk_id to stop before,
+--          6. chunk_id to stop before, 7. sample_id, 8. profile.
 -- Names:   versions (embeddings_db.document_versions), embeddings (embeddings_db.document_embeddings).
 -- Used by: clients/drift.py
 
@@ -15,38 +15,58 @@ insert into embeddings_db.drift_samples
 
 with
 
-latest as (
+states as (
 
     select
-        doc_id,
-        max(batch_number) as batch_number
-    from embeddings_db.document_versions for version as of {{ versions }}
-    where profile = ? and batch_number <= ?
-    group by doc_id
+        false as is_current,
+        ? as profile,
+        ? as last_number
+
+    union all
+
+    select
+        true as is_current,
+        ? as profile,
+        ? as last_number
 
 ),
 
-versions as (
+latest as (
 
     select
-        doc_id,
-        batch_number,
-        chunk_ids
-    from embeddings_db.document_versions for version as of {{ versions }}
-    where profile = ? and batch_number <= ? and not is_deleted
+        states.is_current,
+        states.profile,
+        states.last_number,
+        versions.doc_id,
+        max(versions.batch_number) as batch_number
+    from embeddings_db.document_versions for version as of {{ versions }} as versions
+    inner join states
+        on
+            versions.profile = states.profile
+            and versions.batch_number <= states.last_number
+    group by
+        states.is_current,
+        states.profile,
+        states.last_number,
+        versions.doc_id
 
 ),
 
 chunks as (
 
-    select distinct opened.chunk_id
-    from versions
+    select distinct
+        latest.is_current,
+        latest.profile,
+        latest.last_number,
+        opened.chunk_id
+    from embeddings_db.document_versions for version as of {{ versions }} as versions
     inner join latest
         on
-            versions.doc_id = latest.doc_id
+            versions.profile = latest.profile
+            and versions.doc_id = latest.doc_id
             and versions.batch_number = latest.batch_number
     cross join unnest(versions.chunk_ids) as opened (chunk_id)
-    where opened.chunk_id < ?
+    where not versions.is_deleted and opened.chunk_id < ?
 
 ),
 
@@ -63,6 +83,7 @@ batches as (
 embedded as (
 
     select
+        chunks.is_current,
         embeddings.doc_id,
         embeddings.chunk_id,
         embeddings.text_hash,
@@ -75,11 +96,13 @@ embedded as (
         batches.batch_number
     from embeddings_db.document_embeddings for version as of {{ embeddings }} as embeddings
     inner join batches on embeddings.batch_id = batches.batch_id
-    inner join chunks on embeddings.chunk_id = chunks.chunk_id
+    inner join chunks
+        on
+            embeddings.chunk_id = chunks.chunk_id
+            and embeddings.profile = chunks.profile
     where
-        embeddings.profile = ?
-        and embeddings.chunk_id < ?
-        and batches.batch_number <= ?
+        embeddings.chunk_id < ?
+        and batches.batch_number <= chunks.last_number
         and not batches.is_rejected
         and coalesce(embeddings.copied_from_batch, '') not in (select rejected.batch_id from batches as rejected where rejected.is_rejected)
 
@@ -89,7 +112,7 @@ newest as (
 
     select
         *,
-        row_number() over (partition by chunk_id order by batch_number desc) as place
+        row_number() over (partition by is_current, chunk_id order by batch_number desc) as place
     from embedded
 
 )
@@ -97,7 +120,7 @@ newest as (
 select
     ? as sample_id,
     ? as profile,
-    ? as is_current,
+    is_current,
     doc_id,
     chunk_id,
     text_hash,

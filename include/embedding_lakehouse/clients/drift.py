@@ -44,13 +44,10 @@ def draw_sample(lake: Lake, comparison: Comparison) -> Comparison:
     if any(scan(table, profile=comparison.profile).plan_files()):
         delete_rows(table, profile=comparison.profile)
     sample_id = f"{comparison.monitor_id}-{uuid4().hex[:8]}"
-    states = [(comparison.profile, comparison.batch_number, True)]
-    if comparison.has_baseline:
-        states.append((comparison.baseline_profile, comparison.baseline_number, False))
     stop = _stop(comparison, SAMPLE_CHUNKS)
-    for profile, number, is_current in states:
-        binds = [profile, number, profile, number, stop, profile, stop, number, sample_id, comparison.profile, is_current]
-        lake.sql.execute("drift/sample_chunks", binds, **_snapshots(comparison))
+    states = [comparison.baseline_profile, comparison.baseline_number, comparison.profile, comparison.batch_number]
+    binds = [*states, stop, stop, sample_id, comparison.profile]
+    lake.sql.execute("drift/sample_chunks", binds, versions=comparison.versions_snapshot, embeddings=comparison.embeddings_snapshot)
     counted = lake.sql.row("drift/sum_up_sample", [sample_id])
     return replace(comparison, sample_id=sample_id, sampled=dict(zip(SAMPLED, counted, strict=True)))
 
@@ -128,10 +125,6 @@ def _stop(comparison: Comparison, most: int) -> str:
     """The chunk id to stop before, so that about `most` chunks of the larger state lie below it."""
     larger = max(comparison.counts["chunks_before"], comparison.counts["chunks_after"])
     return hash_range(0, max(1, ceil(larger / most)))[1]
-
-
-def _snapshots(comparison: Comparison) -> dict[str, int]:
-    return {"versions": comparison.versions_snapshot, "embeddings": comparison.embeddings_snapshot}
 
 
 def _bins(rows: list[tuple]) -> Bins:
