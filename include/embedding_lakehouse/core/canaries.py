@@ -10,7 +10,7 @@ CANARY_TEXTS = (
     "Refunds are paid within fourteen days to the account from which the order was paid.",
     "# Installing the agent\n\n1. Download the package.\n2. Run `agent install --token TOKEN`.\n3. Restart the service.",
     "def mean(values):\n    if not values:\n        raise ValueError('no values')\n    return sum(values) / len(values)",
-    "SELECT region, SUM(amount) FROM invoices WHERE paid_at IS NULL GROUP BY region ORDER BY 2 DESC;",
+    "region,amount,paid_at\nnorth,1200.50,2026-01-12\nsouth,980.00,\nwest,12.75,2026-01-30",
     '{"id": 4711, "status": "shipped", "items": [{"sku": "LMP-20", "count": 3}], "express": true}',
     "| part | torque |\n|---|---|\n| M6 bolt | 9.5 Nm |\n| M8 bolt | 23 Nm |",
     "Die Lieferung verlässt das Lager, sobald die Zahlung eingegangen ist.",

@@ -137,6 +137,15 @@ def test_an_index_that_lacks_records_is_an_index_fault(indexed: Monitoring, foll
     assert (repaired["is_drift"], repaired["recall"]) == (False, 1.0)
 
 
+def test_an_index_that_a_sync_writes_to_is_not_asked(indexed: Monitoring, following: Following, builder: LakeBuilder) -> None:
+    builder.publish({"a": ["alpha", "beta"]})
+    following.sync()
+    Releases(indexed.lake).change(lambda rows: [row | {"open_syncs": ["a sync"]} for row in rows if row["profile"] == indexed.profile])
+    row = indexed.monitor()
+    assert row["recall"] is None
+    assert "a sync is writing" in indexed.measures(row)["index_recall"]["detail"]
+
+
 def test_an_index_that_is_down_is_said_and_fails_nothing(indexed: Monitoring, following: Following) -> None:
     indexed.embed(corpus(4))
     following.sync()
