@@ -104,10 +104,11 @@ def exact_neighbours(lake: Lake, profile: Profile, metric: str, sync: Sync, prob
         binds = [*of_profile, sync.sync_id, ",".join(probes), sync.sync_id, *hash_range(number, slices), *of_profile, metric, metric]
         for probe, record_id, similarity in lake.sql.stream("releases/exact_neighbours", binds, embeddings=sync.embeddings_after):
             nearest[probe].append((similarity, record_id))
-    return {probe: _best(found) for probe, found in nearest.items()}
+    return {probe: best_neighbours(found) for probe, found in nearest.items()}
 
 
-def _best(found: list[tuple[float, str]]) -> set[str]:
+def best_neighbours(found: list[tuple[float, str]]) -> set[str]:
+    """The ids of the ten most similar of (similarity, id), and of those that tie with the tenth."""
     if not found:
         return set()
     ranked = sorted((similarity for similarity, _ in found), reverse=True)

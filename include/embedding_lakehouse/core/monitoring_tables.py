@@ -1,6 +1,6 @@
-"""The tables of monitoring: what was measured of drift, each verdict, the canary texts, and the alerts that were raised."""
+"""The tables of monitoring: what was measured of drift, and each verdict; the samples, the canary texts; the alerts that were raised."""
 
-from embedding_lakehouse.core.tables import BATCH_ID, PROFILE, Column, Table
+from embedding_lakehouse.core.tables import BATCH_ID, DOC_ID, PROFILE, Column, Table
 
 MONITOR_ID = Column("monitor_id", "string", "the measurement, one for each run of monitor_embeddings and profile")
 
@@ -50,7 +50,30 @@ DRIFT_VERDICTS = Table(
         Column("dag_id", "string", "the DAG"),
         Column("run_id", "string", "its run"),
         Column("measured_at", "timestamptz", "when"),
+        Column("is_watch", "boolean", "whether the rule of the scheduled runs chose the baseline; false for one that somebody asked for"),
+        Column(
+            "accepted_reason", "string", "why what differs is meant, where somebody said so: it is the state to compare with from then on"
+        ),
     ),
+)
+
+DRIFT_SAMPLES = Table(
+    "embeddings_db.drift_samples",
+    (
+        Column("sample_id", "string", "the sample, dropped once its measures are concluded"),
+        PROFILE,
+        Column("is_current", "boolean", "whether the chunk is of the current state; otherwise of the baseline"),
+        DOC_ID,
+        Column("chunk_id", "string", "the chunk"),
+        Column("text_hash", "string", "SHA-256 hex of its text"),
+        Column("character_count", "long", "characters of its text"),
+        Column("token_count", "int", "tokens of its text as the model counts them"),
+        Column("model_name", "string", "the embedding model"),
+        Column("model_version", "string", "its version"),
+        Column("chunking_strategy", "string", "strategy and settings that cut it"),
+        Column("embedding", "list<float>", "its vector"),
+    ),
+    partitioned_by=("sample_id",),
 )
 
 CANARY_VECTORS = Table(
@@ -83,4 +106,4 @@ ALERTS = Table(
     ),
 )
 
-MONITORING_TABLES = (DRIFT_MEASURES, DRIFT_VERDICTS, CANARY_VECTORS, ALERTS)
+MONITORING_TABLES = (DRIFT_MEASURES, DRIFT_VERDICTS, DRIFT_SAMPLES, CANARY_VECTORS, ALERTS)
