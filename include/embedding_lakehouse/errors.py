@@ -1,5 +1,7 @@
 """Errors by what a person should do about them: wait and try again, or change something first."""
 
+from datetime import datetime
+
 
 class LakehouseError(Exception):
     """Base of every error that this package raises on purpose. The message names what is wrong and what to do."""
@@ -31,3 +33,16 @@ class AuditFailed(LakehouseError):
 
 class NothingToDo(LakehouseError):
     """The step has nothing to do: its task and what follows it are skipped, and no asset changes."""
+
+
+class AlarmRaised(LakehouseError):
+    """Something must be looked at: nothing broke, and trying again changes nothing. The message says what, since when, how bad, what to do.
+
+    `kind` is `drift`, `low_fidelity` or `missed_freshness`; `subject` what was looked at: a measurement, a comparison, a batch.
+    """
+
+    def __init__(self, kind: str, profile: str, subject: str, since_at: datetime | None, summary: str, action: str) -> None:
+        self.kind, self.profile, self.subject, self.since_at = kind, profile, subject, since_at
+        self.summary, self.action = summary, action
+        since = f" since {since_at:%Y-%m-%d %H:%M} UTC" if since_at else ""
+        super().__init__(f"{kind.replace('_', ' ')} of profile {profile!r}{since} ({subject}): {summary}. What to do: {action}")
