@@ -1,3 +1,4 @@
+from tests.index_fixtures import faulty_server
 from tests.lake_fixtures import empty_lake, lake, module_lake, module_profiles, profiles
 
-__all__ = ["empty_lake", "lake", "module_lake", "module_profiles", "profiles"]
+__all__ = ["empty_lake", "faulty_server", "lake", "module_lake", "module_profiles", "profiles"]
