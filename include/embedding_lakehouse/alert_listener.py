@@ -19,6 +19,18 @@ class AlertListener:
     """
 
     @hookimpl
+    def on_starting(self, component: Any) -> None:
+        """A component starts; a task's process, which is forked from the scheduler's, counts as one."""
+        if not (_is_scheduler() and type(component).__name__ == "Job"):
+            return
+        try:
+            from embedding_lakehouse.alerting import check_notifiers
+
+            check_notifiers()
+        except Exception:
+            logger.exception("The setting of alerts could not be checked")
+
+    @hookimpl
     def on_task_instance_failed(self, task_instance: Any, error: BaseException | str | None) -> None:
         """A try failed. A text as error comes from the scheduler or the API server, which also say that the run failed."""
         owner = getattr(getattr(task_instance, "task", None), "owner", None)
@@ -32,12 +44,16 @@ class AlertListener:
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
         """A run failed; heard in the scheduler, and where a person sets the state, who needs no alert."""
-        if sys.argv[1:2] != ["scheduler"] or getattr(dag_run.dag, "owner", None) != OWNER:
+        if not _is_scheduler() or getattr(dag_run.dag, "owner", None) != OWNER:
             return
         try:
             _look_after(dag_run)
         except Exception:
             logger.exception("Nobody looks whether the failure of run %s was told", dag_run.run_id)
+
+
+def _is_scheduler() -> bool:
+    return sys.argv[1:2] == ["scheduler"]
 
 
 def _tell(task_instance: Any, error: BaseException | None) -> None:
@@ -62,13 +78,11 @@ def _tell(task_instance: Any, error: BaseException | None) -> None:
 
 
 def _look_after(dag_run: Any) -> None:
-    """In a process of its own: the scheduler must not wait for the lake, and forks its workers, which threads could harm."""
-    failed = {instance.task_id for instance in dag_run.get_task_instances(state=["failed"])}
-    run = {
-        "dag_id": dag_run.dag_id,
-        "run_id": dag_run.run_id,
-        "run_started_at": dag_run.start_date.isoformat() if dag_run.start_date else None,
-        "tasks": sorted(failed),
-    }
+    """In a process of its own: the scheduler must not wait for the lake, and forks its workers, which threads could harm.
+
+    Nothing here may ask the metadata database: the scheduler's session would be closed under it, which ends the scheduler.
+    """
+    began = dag_run.start_date.isoformat() if dag_run.start_date else None
+    run = {"dag_id": dag_run.dag_id, "run_id": dag_run.run_id, "run_started_at": began}
     command = [sys.executable, "-m", "embedding_lakehouse.unseen_failures", json.dumps(run)]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)

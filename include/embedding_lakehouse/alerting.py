@@ -10,14 +10,16 @@ from functools import partial
 from threading import Thread
 from typing import Any
 
+from airflow.configuration import conf
+
 from embedding_lakehouse.clients.alerts import AlertRecord, alert_record
-from embedding_lakehouse.clients.notifiers import reason, send_alert
-from embedding_lakehouse.core.alerts import Alert
+from embedding_lakehouse.clients.notifiers import build_notifier, reason, send_alert
+from embedding_lakehouse.core.alerts import Alert, trial_alert
 from embedding_lakehouse.core.notifiers import SETTING, NotifierSetting, parse_notifiers
 from embedding_lakehouse.errors import ConfigurationError
 
-# Together less than the 20 s after which Airflow ends the process of a task that is done (`task_success_overtime`).
-RECORD_SECONDS, SEND_SECONDS = 8.0, 8.0
+# Of the time that Airflow leaves to the process of a task that is done: for the record, and again for the notifiers.
+PATIENCE = 0.4
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +34,15 @@ def raise_alert(
     must_be_first: bool = False,
     record: Callable[[], AlertRecord] = alert_record,
     notifiers: Sequence[NotifierSetting] | None = None,
-    seconds: tuple[float, float] = (RECORD_SECONDS, SEND_SECONDS),
+    seconds: float | None = None,
 ) -> dict[str, BaseException | None] | None:
     """Record the alert and send it; what became of each sending, by its place and class, or None for an alert that was raised before.
 
     An alert that cannot be recorded is sent all the same, unless it `must_be_first`: one of hundreds of mapped tasks cannot know
-    whether another told it already. Never raises.
+    whether another told it already. Each of the two may take `seconds`, by default 0.4 of Airflow's `task_success_overtime`. Never raises.
     """
-    record_seconds, send_seconds = seconds
-    recorded = side_by_side({"record": lambda: record().add(alert)}, record_seconds)["record"]
+    seconds = _patience() if seconds is None else seconds
+    recorded = side_by_side({"record": lambda: record().add(alert)}, seconds)["record"]
     if recorded is None:
         return None
     if isinstance(recorded, BaseException):
@@ -49,7 +51,11 @@ def raise_alert(
             return None
         recorded = replace(alert, since_at=alert.since_at or datetime.now(UTC))
     logger.warning("ALERT %s", recorded.message)
-    return _send(recorded, notifiers, send_seconds)
+    return _send(recorded, notifiers, seconds)
+
+
+def _patience() -> float:
+    return PATIENCE * float(conf.getfloat("core", "task_success_overtime"))
 
 
 def _send(alert: Alert, notifiers: Sequence[NotifierSetting] | None, seconds: float) -> dict[str, BaseException | None]:
@@ -65,6 +71,24 @@ def _send(alert: Alert, notifiers: Sequence[NotifierSetting] | None, seconds: fl
         else:
             logger.error("Notifier %s did not send the alert: %s", name, reason(failure))
     return ends
+
+
+def send_trial() -> dict[str, str | None]:
+    """Send a trial alert; what kept each notifier from it, by its place and class. Raises ConfigurationError where none is named."""
+    wanted = configured_notifiers()
+    if not wanted:
+        raise ConfigurationError(f"{SETTING} names nobody: alerts are recorded and logged, and sent to no one")
+    ends = _send(trial_alert(), wanted, _patience())
+    return {name: None if failure is None else reason(failure) for name, failure in ends.items()}
+
+
+def check_notifiers() -> None:
+    """Log what is wrong with the setting, once, before the first alert needs it."""
+    try:
+        for setting in configured_notifiers():
+            build_notifier(setting)
+    except ConfigurationError as error:
+        logger.error("Alerts will not be sent as wanted: %s", error)
 
 
 def side_by_side(calls: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, Any]:

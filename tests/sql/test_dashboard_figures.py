@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, inspect, text
 
+from dev.stack import Stack
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import statement, statements
@@ -229,8 +231,8 @@ def test_a_document_shows_every_version_and_what_became_of_it(filled: FilledLake
 
 def test_the_statement_of_a_version_reads_its_text(filled: FilledLake) -> None:
     for row in lineage(filled, "lineage_of_documents", "b"):
-        ((text,),) = filled.run(row["text_statement"])
-        assert content_hash(text) == row["content_hash"]
+        ((document,),) = filled.run(row["text_statement"])
+        assert content_hash(document) == row["content_hash"]
 
 
 def test_a_batch_shows_what_it_did_to_each_document(filled: FilledLake) -> None:
@@ -248,6 +250,18 @@ def test_a_blocked_batch_has_one_line_that_says_why(filled: FilledLake) -> None:
     (row,) = lineage(filled, "lineage_of_batches", filled.blocked)
     assert (row["state"], row["doc_id"]) == ("blocked", None)
     assert row["message"].startswith("no_vector_is_zero")
+
+
+def test_a_bi_tool_finds_every_view_with_its_columns_over_sqlalchemy(filled: FilledLake, trino_stack: Stack) -> None:
+    engine = create_engine(f"trino://airflow@127.0.0.1:{trino_stack.ports['trino']}/lakehouse/embeddings_db")
+    views = {path.partition("/")[2] for path in statements("views")}
+    assert views <= set(inspect(engine).get_view_names("embeddings_db"))
+    assert {"chunks_planned", "duration_seconds"} <= {
+        column["name"] for column in inspect(engine).get_columns("batch_progress", "embeddings_db")
+    }
+    with engine.connect() as connection:
+        found = connection.execute(text("select batch_id, state from batch_progress")).all()
+    assert {row.batch_id: row.state for row in found} == {batch_id: row["state"] for batch_id, row in filled.batches.items()}
 
 
 def test_alerts_say_how_often_the_same_was_raised(filled: FilledLake) -> None:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from airflow.sdk import BaseNotifier
+from airflow.sdk.execution_time.context import ConnectionAccessor
 
 from embedding_lakehouse.core.alerts import Alert
 from embedding_lakehouse.core.notifiers import NotifierSetting
@@ -26,7 +27,8 @@ def build_notifier(setting: NotifierSetting) -> BaseNotifier:
 
 def send_alert(setting: NotifierSetting, alert: Alert) -> None:
     """Send the alert. Raises ConfigurationError for a wrong setting, and whatever the notifier raises."""
-    notifier, context = build_notifier(setting), {"alert": alert}
+    # What belongs to nobody's eyes, such as a webhook's path, a template takes from a connection.
+    notifier, context = build_notifier(setting), {"alert": alert, "conn": ConnectionAccessor()}
     # Not by calling the notifier, which logs an error's whole text.
     notifier.render_template_fields(context)
     notifier.notify(context)

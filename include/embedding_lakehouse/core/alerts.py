@@ -129,6 +129,18 @@ def unseen_failure(failed: FailedTask, tasks: list[str]) -> Alert:
     )
 
 
+def trial_alert() -> Alert:
+    """An alert about nothing, by which a setting is tried."""
+    return replace(
+        _failure(FailedTask("no DAG", "no run", "no task", None)),
+        kind="trial",
+        summary="A trial: alerts of the embedding lakehouse arrive here",
+        detail="nothing failed",
+        impact="not at all",
+        action="nothing",
+    )
+
+
 def blocked_batch(error: AuditFailed) -> str | None:
     """The batch that the error blocks, if it blocks one."""
     named = BLOCKED.match(str(error))
