@@ -73,7 +73,7 @@ def _tell(task_instance: Any, error: BaseException | None) -> None:
     if alert := alert_of(failed):
         from embedding_lakehouse.alerting import raise_alert
 
-        is_one_of_many = (task_instance.map_index or -1) >= 0
+        is_one_of_many = task_instance.map_index is not None and task_instance.map_index >= 0
         raise_alert(alert, must_be_first=is_one_of_many and alert.kind == FAILED_TASK)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.configuration import conf
 
 from embedding_lakehouse.clients.alerts import AlertRecord, alert_record
-from embedding_lakehouse.clients.notifiers import build_notifier, reason, send_alert
+from embedding_lakehouse.clients.notifiers import build_notifier, quiet_hooks, reason, send_alert
 from embedding_lakehouse.core.alerts import Alert, trial_alert
 from embedding_lakehouse.core.notifiers import SETTING, NotifierSetting, parse_notifiers
 from embedding_lakehouse.errors import ConfigurationError
@@ -78,6 +78,7 @@ def send_trial() -> dict[str, str | None]:
     wanted = configured_notifiers()
     if not wanted:
         raise ConfigurationError(f"{SETTING} names nobody: alerts are recorded and logged, and sent to no one")
+    quiet_hooks()
     ends = _send(trial_alert(), wanted, _patience())
     return {name: None if failure is None else reason(failure) for name, failure in ends.items()}
 

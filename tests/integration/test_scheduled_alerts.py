@@ -168,6 +168,13 @@ def test_everything_recorded_arrived_beside_a_notifier_that_fails_and_one_that_d
     assert len(failed.arrived) == 6
 
 
+def test_no_log_has_the_secret_of_a_webhook(failed: Failed) -> None:
+    logs = list((failed.stack.home / "airflow" / "logs").rglob("*.log")) + list((failed.stack.home / "logs").glob("*.log"))
+    texts = [log.read_text(errors="replace") for log in logs]
+    assert any("HttpNotifier did not send the alert" in text for text in texts)
+    assert not any("a-secret" in text for text in texts)
+
+
 def test_the_scheduler_says_once_what_is_wrong_with_the_setting(failed: Failed) -> None:
     log = failed.stack.programs.log("airflow-scheduler").read_text()
     assert log.count("Alerts will not be sent as wanted: there is no notifier no.such.Notifier") == 1

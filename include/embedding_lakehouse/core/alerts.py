@@ -19,7 +19,7 @@ from embedding_lakehouse.errors import (
 )
 
 BLOCKED_BATCH, FAILED_TASK = "blocked_batch", "failed_task"
-LONGEST_DETAIL = 2_000
+LONGEST_DETAIL = 4_000
 # What SNS takes as a subject, and what a mail's header holds without being folded.
 LONGEST_TITLE = 100
 # The checks of a batch are tasks of this group: each fails on its own, and `conclude` says what that means for the batch.
@@ -49,9 +49,9 @@ FAILED_ACTIONS: dict[type[LakehouseError], str] = {
 }
 DEFAULT_ACTION = "Read the task's log, remove the cause, then clear the task: what was staged is kept, no text is paid for twice."
 BLOCKED_ACTION = (
-    "Look at the rows that the check names: the statement sql/dashboards/lineage_of_batches.sql and the table "
-    "embeddings_db.quality_results show them. Mend the cause and clear the task to audit again, or give the batch up: trigger "
-    "embed_documents with discard_open."
+    "Look at the offending rows: sql/dashboards/quality_over_time.sql shows them, lineage_of_batches.sql the batch. Mend the cause and "
+    "clear the task, which audits again; or accept what failed, with a reason, where the text above offers it; or give the batch up: "
+    "trigger embed_documents with discard_open."
 )
 
 

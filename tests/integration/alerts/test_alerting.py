@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -229,6 +232,14 @@ def test_the_command_sends_a_trial_and_names_who_did_not_get_it(
     monkeypatch.setenv("EMBEDDING_LAKEHOUSE_NOTIFIERS", json.dumps([receiver.setting(), {"classpath": "no.such.Notifier"}]))
     assert main(["try-alerts"]) == 1
     assert "2. no.such.Notifier: ConfigurationError: there is no notifier" in capsys.readouterr().out
+
+
+def test_what_the_command_prints_has_no_secret_in_it() -> None:
+    own = {"AIRFLOW_CONN_CLOSED": web_connection(closed_address()), "EMBEDDING_LAKEHOUSE_NOTIFIERS": json.dumps([webhook("closed")])}
+    command = [sys.executable, "-m", "embedding_lakehouse", "try-alerts"]
+    told = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
+    assert (told.returncode, "HttpNotifier: ConnectionError" in told.stdout) == (1, True)
+    assert "a-secret" not in told.stdout + told.stderr
 
 
 def test_the_command_says_that_nobody_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
