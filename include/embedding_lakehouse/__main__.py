@@ -1,4 +1,4 @@
-"""The command line: `python -m embedding_lakehouse search "a question"`, and `explain ID` for what stands behind a match."""
+"""The command line: `python -m embedding_lakehouse search "a question"`, `explain ID` for what stands behind a match, and `try-alerts`."""
 
 import argparse
 import json
@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("ids", nargs="+", metavar="ID", help="a record's id, as `search` shows it")
     explain.add_argument("--at", metavar="TIME", help="what stood behind an answer of then, such as 2026-01-31T12:00+00:00")
     explain.add_argument("--text", action="store_true", help="also the document's whole text, as it was")
+    trial = commands.add_parser("try-alerts", help="send a trial alert through every notifier of the deployment")
+    trial.set_defaults(run=_try_alerts)
     for command in (search, explain):
         command.add_argument("--profile", metavar="NAME", help="embedding profile (default: the deployment's)")
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -75,6 +77,16 @@ def _explain(parsed: argparse.Namespace) -> int:
     for record_id, reason in explained.unknown.items():
         print(f"error: unknown record {record_id}: {reason}", file=sys.stderr)
     return 1 if explained.unknown else 0
+
+
+def _try_alerts(parsed: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        from embedding_lakehouse.alerting import send_trial
+
+        ends = send_trial()
+    for name, failure in ends.items():
+        print(f"{name}: {failure or 'sent'}")
+    return 1 if any(ends.values()) else 0
 
 
 def _console() -> Console:

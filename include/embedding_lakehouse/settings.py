@@ -11,11 +11,13 @@ from embedding_lakehouse.core.checks import Check, parse_checks
 from embedding_lakehouse.core.profiles import Profile, parse_profiles
 from embedding_lakehouse.errors import ConfigurationError
 
+# The owner of every task: by it the listener of alerts tells our tasks from those of others.
+OWNER = "embedding-lakehouse"
 # Retries cover a worker that died or a service that restarts; what a person must mend fails at once (ConfigurationError and its like).
 DAG_DEFAULTS: dict[str, Any] = {
     "catchup": False,
     "default_args": {
-        "owner": "embedding-lakehouse",
+        "owner": OWNER,
         "retries": 3,
         "retry_delay": timedelta(seconds=5),
         "retry_exponential_backoff": True,

@@ -79,11 +79,6 @@ def test_a_dashboard_needs_nothing_filled_in_and_nothing_that_athena_lacks(path:
     assert "table_changes" not in text
 
 
-@pytest.mark.parametrize("path", DASHBOARDS)
-def test_a_dashboard_runs_as_it_stands(pasted: Pasted, path: str) -> None:
-    assert pasted.rows(path.partition("/")[2])
-
-
 def test_lineage_names_version_model_batch_and_run_of_a_record(pasted: Pasted) -> None:
     (row,) = pasted.rows("lineage_of_records", ALPHA, ALPHA)[:1]
     assert (row["doc_id"], row["content_hash"], row["chunk_text"]) == ("a", content_hash("Alpha."), "Alpha.")
