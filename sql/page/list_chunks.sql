@@ -1,9 +1,20 @@
 -- The chunks of one version of a document in reading order, each with its newest row that no rejected batch made.
 -- Grain:   one row per chunk of the version.
--- Binds:   1. profile, 2. doc_id, 3. batch_number of the version, 4. model_version, 5. doc_id, 6. number of rows.
+-- Binds:   1. profile, 2. doc_id, 3. profile, 4. doc_id, 5. batch_number of the version, 6. model_version, 7. doc_id, 8. number of rows.
 -- Used by: page/reading.py
 
 with
+
+-- A row is written by a batch that recorded a version of its document: only the files of those batches are opened.
+writers as (
+
+    select distinct batch_id
+    from embeddings_db.document_versions
+    where
+        profile = ?
+        and doc_id = ?
+
+),
 
 chunks as (
 
@@ -40,6 +51,7 @@ embedded as (
     where
         model_version = ?
         and doc_id = ?
+        and batch_id in (select writers.batch_id from writers)
         and batch_id not in (select rejected.batch_id from rejected)
         and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected)
     group by chunk_id

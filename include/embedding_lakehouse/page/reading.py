@@ -80,7 +80,8 @@ class Reading:
 
     def chunks(self, doc_id: str, batch_number: int, limit: int) -> list[Chunk]:
         """The chunks of a version in reading order."""
-        binds = [self.profile.name, doc_id, batch_number, self.profile.model_version, doc_id, limit]
+        name = self.profile.name
+        binds = [name, doc_id, name, doc_id, batch_number, self.profile.model_version, doc_id, limit]
         return [Chunk._make(row) for row in self.sql.rows("page/list_chunks", binds)]
 
 
