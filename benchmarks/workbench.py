@@ -26,6 +26,7 @@ class Options:
     rounds: int
     edited_share: float
     rows: int
+    page_documents: int
     peers: tuple[str, ...]
     history: Path | None
     seed: int = 0

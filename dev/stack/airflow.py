@@ -77,7 +77,7 @@ def _settings(home: Path, port: int, secrets: Credentials) -> dict[str, str]:
             "parallelism": 4,
             "execution_api_server_url": f"{address}/execution/",
             "fernet_key": secrets.airflow_fernet_key,
-            "simple_auth_manager_users": "admin:admin",
+            "simple_auth_manager_users": "admin:admin,viewer:viewer",
             "simple_auth_manager_all_admins": False,
             "simple_auth_manager_passwords_file": folder / "passwords.json",
         },
@@ -132,7 +132,7 @@ def prepare_airflow(home: Path, environment: Mapping[str, str], secrets: Credent
     """
     folder = home / "airflow"
     folder.mkdir(parents=True, exist_ok=True)
-    write_privately(folder / "passwords.json", json.dumps({"admin": secrets.airflow_password}))
+    write_privately(folder / "passwords.json", json.dumps({"admin": secrets.airflow_password, "viewer": secrets.airflow_viewer_password}))
     migrated, installed = folder / "migrated_to", version("apache-airflow")
     if migrated.exists() and migrated.read_text() == installed:
         return

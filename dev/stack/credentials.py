@@ -10,10 +10,14 @@ from pathlib import Path
 from dev.files import locked, write_privately
 from dev.stack.errors import StackError
 
+# An installation that was begun before there were these gets them now; any other that is missing is damage.
+ADDED_LATER = ("airflow_viewer_password",)
+
 
 @dataclass(frozen=True)
 class Credentials:
     airflow_password: str
+    airflow_viewer_password: str
     airflow_jwt_secret: str
     airflow_api_secret_key: str
     airflow_fernet_key: str
@@ -26,12 +30,14 @@ def credentials(home: Path) -> Credentials:
     Raises StackError if the file is there and cannot be used: a new Fernet key would make stored connections unreadable.
     """
     path = home / "secrets.json"
-    with locked(home / "secrets.lock"):
-        if not path.exists():
-            write_privately(path, json.dumps(asdict(_fresh()), indent=2) + "\n")
     try:
-        found = json.loads(path.read_text())
-        return Credentials(**{field.name: found[field.name] for field in fields(Credentials)})
+        with locked(home / "secrets.lock"):
+            fresh = asdict(_fresh())
+            found = json.loads(path.read_text()) if path.exists() else fresh
+            kept = {name: fresh[name] for name in ADDED_LATER} | found
+            if not path.exists() or kept != found:
+                write_privately(path, json.dumps(kept, indent=2) + "\n")
+        return Credentials(**{field.name: kept[field.name] for field in fields(Credentials)})
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"{path} is damaged ({error!r}): restore it, or remove the whole folder {home} to begin anew.") from error
 
@@ -39,6 +45,7 @@ def credentials(home: Path) -> Credentials:
 def _fresh() -> Credentials:
     return Credentials(
         airflow_password=secrets.token_urlsafe(12),
+        airflow_viewer_password=secrets.token_urlsafe(12),
         airflow_jwt_secret=secrets.token_hex(32),
         airflow_api_secret_key=secrets.token_hex(32),
         airflow_fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode(),

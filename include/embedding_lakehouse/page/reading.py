@@ -1,0 +1,92 @@
+"""What the pages show, read through the statements of `sql/page`; every value is a bind."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from embedding_lakehouse.clients.sql import SqlEngine
+from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.page.rows import (
+    Alert,
+    Batch,
+    BatchDetails,
+    CheckResult,
+    Chunk,
+    Comparison,
+    Costs,
+    Coverage,
+    DocumentVersion,
+    FoundDocument,
+    Measure,
+    Release,
+    Verdict,
+)
+
+ABOVE_EVERY_BATCH = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The lake under one profile, as the pages show it."""
+
+    sql: SqlEngine
+    profile: Profile
+
+    def releases(self) -> list[Release]:
+        return [Release._make(row) for row in self.sql.rows("page/list_releases", [self.profile.name])]
+
+    def batches(self, limit: int, before: int | None = None) -> list[Batch]:
+        """The newest batches, or those before a batch number."""
+        number = ABOVE_EVERY_BATCH if before is None else before
+        rows = self.sql.rows("page/list_batches", [self.profile.name, self.profile.name, number, limit])
+        return [Batch._make(row) for row in rows]
+
+    def batch(self, batch_id: str) -> BatchDetails | None:
+        """The batch of that id, of whatever profile."""
+        rows = self.sql.rows("page/show_batch", [batch_id])
+        return BatchDetails._make(rows[0]) if rows else None
+
+    def checks(self, batch_id: str) -> list[CheckResult]:
+        return [CheckResult._make(row) for row in self.sql.rows("page/list_checks", [batch_id])]
+
+    def coverage(self) -> Coverage:
+        return Coverage._make(self.sql.row("page/measure_coverage", [self.profile.name]))
+
+    def costs(self, since: datetime) -> Costs:
+        return Costs._make(self.sql.row("page/sum_costs", [since, since, since, since, self.profile.name]))
+
+    def verdicts(self, limit: int) -> list[Verdict]:
+        return [Verdict._make(row) for row in self.sql.rows("page/list_verdicts", [self.profile.name, limit])]
+
+    def measures(self, limit: int) -> list[Measure]:
+        """What the newest `limit` measurements found, the oldest first."""
+        return [Measure._make(row) for row in self.sql.rows("page/list_measures", [self.profile.name, limit])]
+
+    def comparisons(self, limit: int) -> list[Comparison]:
+        return [Comparison._make(row) for row in self.sql.rows("page/list_comparisons", [self.profile.name, limit])]
+
+    def alerts(self, limit: int) -> list[Alert]:
+        return [Alert._make(row) for row in self.sql.rows("page/list_alerts", [self.profile.name, limit])]
+
+    def documents(self, text: str, limit: int) -> list[FoundDocument]:
+        """Documents of the source whose id holds the text."""
+        return [FoundDocument._make(row) for row in self.sql.rows("page/find_documents", [text, text, limit])]
+
+    def versions(self, doc_id: str) -> list[DocumentVersion]:
+        """The document's versions, the newest first."""
+        return [DocumentVersion._make(row) for row in self.sql.rows("page/list_versions", [self.profile.name, doc_id])]
+
+    def chunks(self, doc_id: str, batch_number: int, limit: int) -> list[Chunk]:
+        """The chunks of a version in reading order."""
+        name = self.profile.name
+        binds = [name, doc_id, name, doc_id, batch_number, self.profile.model_version, doc_id, limit]
+        return [Chunk._make(row) for row in self.sql.rows("page/list_chunks", binds)]
+
+
+def side_by_side(**reads: Callable[[], Any]) -> dict[str, Any]:
+    """What each of the reads answers, by its name; they run at the same time. Raises what the first of them raises."""
+    with ThreadPoolExecutor(len(reads)) as pool:
+        asked = {name: pool.submit(read) for name, read in reads.items()}
+        return {name: answer.result() for name, answer in asked.items()}

@@ -1,0 +1,21 @@
+-- The newest alerts about a profile, or about no profile in particular.
+-- Grain:   one row per alert_id.
+-- Binds:   1. profile, 2. number of rows.
+-- Used by: page/reading.py
+
+select
+    alert_id,
+    kind,
+    subject,
+    summary,
+    message,
+    since_at,
+    raised_at,
+    dag_id,
+    run_id
+from embeddings_db.alerts
+where
+    profile = ?
+    or profile is null
+order by raised_at desc
+limit ?

@@ -1,0 +1,159 @@
+"""The parts of the page that need neither a lake nor Airflow: the gate, the forms, the charts, what changed between two texts."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trino.dbapi
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.sql import SqlEngine
+from embedding_lakehouse.core.text_changes import Line, text_changes
+from embedding_lakehouse.page.charts import drift_charts
+from embedding_lakehouse.page.forms import FORMS
+from embedding_lakehouse.page.gate import Gate
+from embedding_lakehouse.page.remembering import Remembered
+from embedding_lakehouse.page.rows import Measure
+from embedding_lakehouse.page.showing import Sources
+from tests.page_fixtures import Somebody, client
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECRET = "a-password-that-nobody-may-see"
+
+
+class Refusing:
+    """Refuses everybody with a status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    async def reader(self, request: Request) -> Somebody:
+        raise HTTPException(self.status)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_refused_never_loads_the_page(status: int) -> None:
+    made: list[FastAPI] = []
+    answer = TestClient(Gate(lambda: made.append(FastAPI()) or made[0], Refusing(status))).get("/anything")
+    assert (answer.status_code, made) == (status, [])
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+
+
+def test_the_page_is_made_once() -> None:
+    made: list[FastAPI] = []
+    browser = TestClient(Gate(lambda: made.append(FastAPI()) or made[-1], Somebody()))
+    assert [browser.get("/none").status_code for _ in range(3)] == [404] * 3
+    assert len(made) == 1
+
+
+def dead_trino() -> Lake:
+    connection = {"host": "127.0.0.1", "port": 9, "user": SECRET, "http_scheme": "http"}
+    return Lake(None, SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/", "/batches", "/drift", "/releases", "/documents?doc_id=a"])
+def test_a_trino_that_is_down_is_said_plainly(path: str) -> None:
+    answer = client(Sources(lake=dead_trino)).get(path)
+    assert answer.status_code == 503
+    assert "does not answer right now" in answer.text
+    assert "Traceback" not in answer.text and SECRET not in answer.text and "trino.exceptions" not in answer.text
+
+
+def test_an_unexpected_failure_shows_nothing_of_itself() -> None:
+    def broken() -> Lake:
+        raise RuntimeError(SECRET)
+
+    answer = client(Sources(lake=broken)).get("/batches")
+    assert (answer.status_code, SECRET in answer.text, "The page failed" in answer.text) == (500, False, True)
+
+
+@pytest.mark.parametrize(
+    "path", ["/search?question=a&top_k=0", "/search?question=a&top_k=51", f"/search?question={'a' * 2_001}", "/drift?profile=none"]
+)
+def test_what_cannot_be_asked_is_said_so(path: str) -> None:
+    answer = client(Sources(lake=dead_trino)).get(path)
+    assert (answer.status_code, "That cannot be asked" in answer.text) == (400, True)
+
+
+def test_a_profile_that_is_unknown_is_not_repeated_as_html() -> None:
+    assert "<script>" not in client(Sources(lake=dead_trino)).get("/?profile=<script>").text.replace("<script src", "")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_pages_are_only_read(method: str) -> None:
+    assert client(Sources(lake=dead_trino)).request(method, "/batches").status_code == 405
+
+
+def test_a_form_takes_from_a_link_what_it_has_and_no_more() -> None:
+    fields = {
+        field.name: field for field in FORMS["embed_documents"].filled({"discard_open": "true", "evil": "x", "accept_reason": "y" * 9_999})
+    }
+    assert fields["discard_open"].is_on and not fields["allow_deletes"].is_on
+    assert "evil" not in fields
+    assert len(fields["accept_reason"].value) == 2_000
+
+
+def test_who_may_not_trigger_gets_no_form() -> None:
+    answers = {
+        who: client(Sources(lake=dead_trino), who).get("/trigger/switch_release") for who in (Somebody(), Somebody(("switch_release",)))
+    }
+    assert ["<form" in answer.text for answer in answers.values()] == [False, True]
+
+
+def measure(name: str, day: int, drift: float | None, is_exceeded: bool = False) -> Measure:
+    return Measure(f"m{day}", name, None, None, 5.0, drift, 0.1, is_exceeded, None, NOW + timedelta(days=day))
+
+
+def test_what_is_exceeded_now_is_drawn_first() -> None:
+    charts = drift_charts([measure("a", 0, 0.0), measure("b", 0, 0.0), measure("a", 1, 0.05), measure("b", 1, 0.2, True)])
+    assert [(chart.title, chart.values, chart.is_exceeded) for chart in charts] == [("b", [0.0, 0.2], True), ("a", [0.0, 0.05], False)]
+
+
+def test_a_measure_without_a_comparison_is_drawn_by_its_value_and_nan_is_left_out() -> None:
+    (chart,) = drift_charts([measure("a", 0, None)])
+    (other,) = drift_charts([measure("a", 0, float("nan"))])
+    assert (chart.unit, chart.drawn["values"], other.drawn["values"]) == ("value", [5.0], [None])
+
+
+def test_an_answer_is_kept_for_its_time_and_by_its_key() -> None:
+    time, reads = [0.0], iter(range(10))
+    remembered = Remembered(60, clock=lambda: time[0])
+    first = [remembered.get(key, lambda: next(reads)) for key in ("a", "a", "b")]
+    time[0] = 60.0
+    assert [*first, remembered.get("a", lambda: next(reads))] == [0, 0, 1, 2]
+
+
+def test_changed_lines_stand_between_what_was_kept() -> None:
+    before, after = "\n".join("abcdefghijklm"), "\n".join("abcdeXghijklmn")
+    assert text_changes(before, after) == [
+        *(Line("kept", text) for text in "de"),
+        Line("removed", "f"),
+        Line("added", "X"),
+        *(Line("kept", text) for text in "gh"),
+        Line("gap", ""),
+        *(Line("kept", text) for text in "lm"),
+        Line("added", "n"),
+    ]
+
+
+def test_a_change_far_along_a_line_is_seen() -> None:
+    lines = text_changes("x" * 5_000 + " old", "x" * 5_000 + " new")
+    assert [(line.change, line.text[-4:], len(line.text)) for line in lines or []] == [("removed", " old", 84), ("added", " new", 84)]
+
+
+def test_equal_texts_have_no_changes_and_endless_ones_are_not_compared() -> None:
+    assert (text_changes("a\nb", "a\nb"), text_changes("a\n" * 4_001, "b")) == ([], None)
+
+
+def test_the_plugin_imports_nothing_heavy() -> None:
+    shown = "import runpy, sys; runpy.run_path('plugins/embeddings_page.py'); print(sorted({HEAVY} & sys.modules.keys()))"
+    heavy = {"trino", "pyiceberg", "pinecone", "numpy", "wordllama", "pyarrow", "embedding_lakehouse.page.app"}
+    command = [sys.executable, "-c", shown.replace("{HEAVY}", repr(heavy))]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
