@@ -1,7 +1,7 @@
 """The changes of a planned sync in the lake, with the rows of `document_embeddings` that they name, read straight from their files."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import Table as IcebergTable
 
+from embedding_lakehouse.clients.ahead import one_ahead
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import VECTOR_COLUMN, read_parts
@@ -68,7 +69,10 @@ def embedding_rows(lake: Lake, planned: list[PlannedRecord]) -> Iterator[Embeddi
 
     Raises ConflictError where a file or a row is gone since the sync was planned.
     """
-    table = lake.table(DOCUMENT_EMBEDDINGS)
+    return chain.from_iterable(one_ahead(_portions(lake.table(DOCUMENT_EMBEDDINGS), planned)))
+
+
+def _portions(table: IcebergTable, planned: list[PlannedRecord]) -> Iterator[list[EmbeddingRow]]:
     for file, records in groupby(planned, key=lambda record: record.source_file):
         wanted = {(record.chunk_id, record.source_batch): record for record in records}
         try:
@@ -79,16 +83,14 @@ def embedding_rows(lake: Lake, planned: list[PlannedRecord]) -> Iterator[Embeddi
             raise ConflictError(f"{file} has no row of chunk {next(iter(wanted))[0]} any more: run sync_index again")
 
 
-def _rows_of(table: IcebergTable, file: str, wanted: dict[tuple[str, str], PlannedRecord]) -> Iterator[EmbeddingRow]:
+def _rows_of(table: IcebergTable, file: str, wanted: dict[tuple[str, str], PlannedRecord]) -> Iterator[list[EmbeddingRow]]:
     """The file's rows that are wanted, each once; what was found is taken out of `wanted`."""
     condition = pc.field("chunk_id").isin([chunk_id for chunk_id, _ in wanted])
     for batch in read_parts(table, [file], [*ROW_COLUMNS, VECTOR_COLUMN], condition, READ_ROWS):
         vectors = _matrix(batch.column(VECTOR_COLUMN))
-        columns = [batch.column(name).to_pylist() for name in ROW_COLUMNS]
-        for place, values in enumerate(zip(*columns, strict=True)):
-            row = dict(zip(ROW_COLUMNS, values, strict=True))
-            if planned := wanted.pop((row["chunk_id"], row["batch_id"]), None):
-                yield EmbeddingRow(planned, row, vectors[place])
+        rows = batch.select(ROW_COLUMNS).to_pylist()
+        found = ((wanted.pop((row["chunk_id"], row["batch_id"]), None), row, vector) for row, vector in zip(rows, vectors, strict=True))
+        yield [EmbeddingRow(record, row, vector) for record, row, vector in found if record]
 
 
 def _matrix(vectors: pa.ListArray) -> np.ndarray:

@@ -58,7 +58,8 @@ class VectorIndex(Namespaces, Aliases, Imports):
             try:
                 for body in bodies:
                     waiting.add(pool.submit(self._upsert, body))
-                    if len(waiting) == IN_FLIGHT:
+                    # One more is ready when an answer comes: what made it would otherwise stand still meanwhile.
+                    if len(waiting) > IN_FLIGHT:
                         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                         written = sum((sent.result() for sent in done), written)
                 return sum((sent.result() for sent in waiting), written)
