@@ -9,8 +9,6 @@ from embedding_lakehouse.core.drift_measures import CHUNKING, INDEX, MODEL, PROV
 DRIFT, LOW_FIDELITY, MISSED_FRESHNESS = "drift", "low_fidelity", "missed_freshness"
 LEAST_FIDELITY = 1 - (THRESHOLDS["index_fidelity"].limit or 0)
 REPEATED_AFTER = timedelta(days=1)
-# Where a profile does not say: a document that was not embedded within a day missed a nightly run.
-FRESHNESS_HOURS = 24.0
 TO_DO = {
     MODEL: "see embeddings_db.embedding_batches for the batches of the other model, and roll them back or embed under a profile of its own",
     CHUNKING: "undo the change of the splitter or its settings, or declare a new profile with it and move to that",

@@ -22,7 +22,6 @@ SHOWN_DOCUMENTS = 50
 SHOWN_MEASUREMENTS = 90
 RECENT_DAYS = 30
 MOST_MATCHES = 50
-FRESHNESS_HOURS = 24
 
 Asked = Annotated[Showing, Depends(showing)]
 DocId = Annotated[str, Query(min_length=1, max_length=2_000)]
@@ -48,7 +47,7 @@ def overview(asked: Asked) -> HTMLResponse:
         "overview.html",
         **found,
         live=next((release for release in found["releases"] if release.is_live), None),
-        freshness_hours=getattr(asked.profile, "freshness_hours", FRESHNESS_HOURS),
+        freshness_hours=asked.profile.freshness_hours,
         recent_days=RECENT_DAYS,
         audited=audited,
         checks=reading.checks(audited.batch_id) if audited else [],

@@ -46,7 +46,7 @@ def index_equals_the_record(profile_name: str, lake: Lake | None = None, now: da
 def documents_are_fresh(profile_name: str, lake: Lake | None = None, now: datetime | None = None) -> None:
     """Raise AlarmRaised where a document of the source has waited longer than the profile allows for a current version."""
     lake, now = lake or connect(), now or datetime.now(UTC)
-    hours = float(getattr(settings.profile(profile_name), "freshness_hours", rules.FRESHNESS_HOURS))
+    hours = settings.profile(profile_name).freshness_hours
     allowed = timedelta(hours=hours)
     count, waiting_since, doc_id = waiting_documents(lake, profile_name, now - allowed)
     if not count or waiting_since is None:
