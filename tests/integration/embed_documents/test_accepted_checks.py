@@ -93,6 +93,6 @@ def test_a_batch_that_is_not_blocked_has_nothing_to_accept(blocked: Blocked, emp
 
 def test_a_batch_is_not_accepted_and_discarded_at_once(blocked: Blocked) -> None:
     lake = blocked.saved.restore()
-    with pytest.raises(InputError, match="for a batch that its audit blocked"):
+    with pytest.raises(InputError, match="lets the open batch pass, discard_open gives it up"):
         BatchRun(lake, discard_open=True, asked=accepting(ZERO)).until("plan")
     assert BatchRun(lake).until("plan").batch_id == blocked.batch_id
