@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import cold, edited, edits, memory, page, payload, quiet, undo, writing
+from benchmarks.groups import checks, cold, edited, edits, memory, page, payload, quiet, undo, writing
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
@@ -31,6 +31,7 @@ GROUPS = {
     "memory": memory,
     "undo": undo,
     "page": page,
+    "checks": checks,
 }
 
 
@@ -67,6 +68,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--edited-share", type=float, default=0.01, help="share of the documents that a round edits")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of 1,536 dimensions to write")
     parser.add_argument("--page-documents", type=int, default=125_000, help="documents of the page's large lake, of 8 chunks each")
+    parser.add_argument("--corpus-rows", type=int, default=1_000_000, help="rows of 256 dimensions beside which a batch is audited")
+    parser.add_argument("--batch-rows", type=int, default=10_000, help="rows of that batch")
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, []], default=list(PEERS), metavar="PEER", help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--history", type=Path, default=default_history(), help="real edits: JSON Lines of path and text, in order")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder of the report")
@@ -81,6 +84,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         edited_share=arguments.edited_share,
         rows=arguments.rows,
         page_documents=arguments.page_documents,
+        corpus_rows=arguments.corpus_rows,
+        batch_rows=arguments.batch_rows,
         peers=tuple(arguments.peers),
         history=arguments.history,
     )

@@ -27,6 +27,8 @@ class Options:
     edited_share: float
     rows: int
     page_documents: int
+    corpus_rows: int
+    batch_rows: int
     peers: tuple[str, ...]
     history: Path | None
     seed: int = 0
@@ -117,6 +119,10 @@ class Workbench:
         made = self._folder / name
         made.mkdir(parents=True)
         return made
+
+    def stop_at_end(self, lake: OurLake) -> None:
+        """Stop a group's own lake when the bench ends, whatever happens until then."""
+        self._open.callback(lake.stack.stop)
 
     def _site(self, documents: int) -> Site:
         site = Site(Corpus(documents, self.options.seed), self.folder(str(documents)), self.options.peers, self.failures, self._report)

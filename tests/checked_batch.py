@@ -1,5 +1,6 @@
 """A committed batch whose rows a test changes before a check looks at them, with the edits that tests share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from dev.stack import Stack
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.quality_results import record
 from embedding_lakehouse.core.batches import branch_name
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.steps.embed_documents.auditing import Result, run_check
@@ -42,6 +44,14 @@ class Committed:
         """The batch's rows on its branch of a table."""
         table = self.lake.table(declared)
         return scan(table, batch_id=self.batch_id).use_ref(branch_name(self.batch_id)).to_arrow().to_pylist()
+
+    def published(self) -> list[Row]:
+        """The rows of the embeddings on main."""
+        return self.lake.table(DOCUMENT_EMBEDDINGS).scan().to_arrow().to_pylist()
+
+    def record(self, batch_id: str, check_name: str, sample: list[Row]) -> None:
+        """Put what a check found of a batch into its history."""
+        record(self.lake, [{"batch_id": batch_id, "check_name": check_name, "verdict": "passed", "sample": json.dumps(sample)}])
 
     def embeddings(self, edit: Edit) -> "Committed":
         rewrite_branch(self.lake, DOCUMENT_EMBEDDINGS, self.batch_id, edit)

@@ -1,59 +1,24 @@
 """A model that answers nonsense, rows that were lost: main stays as it was, the rows are named, and there is a way on."""
 
 import json
+import re
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dev.stack import Stack
 from embedding_lakehouse.clients.iceberg import head_snapshot
-from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.models import Embedded
-from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, QUALITY_RESULTS, SOURCE_DOCUMENTS
 from embedding_lakehouse.errors import AuditFailed, ConfigurationError, TransientError
+from embedding_lakehouse.settings import checks
 from embedding_lakehouse.steps.embed_documents import auditing
-from tests.batches import BatchRun, CountingModel, current_chunks, put_documents, rewrite_branch, state_of
-from tests.lake_fixtures import SavedLake, StagedBatch
+from tests.batches import BatchRun, CountingModel, current_chunks, rewrite_branch, state_of
+from tests.blocked_batch import Blocked, WrongModel, heads
+from tests.lake_fixtures import StagedBatch
 
 pytestmark = pytest.mark.usefixtures("module_profiles")
-
-
-class WrongModel(CountingModel):
-    """Answers the same wrong vectors for whatever it is asked."""
-
-    def __init__(self, vectors: Any) -> None:
-        super().__init__()
-        self.wrong = vectors
-
-    def embed(self, texts: list[str]) -> Embedded:
-        return Embedded(self.wrong(len(texts)), [1] * len(texts))
-
-
-def heads(lake: Lake) -> list[int]:
-    """Where main of both tables stands."""
-    return [head_snapshot(lake.table(table)).snapshot_id for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS)]
-
-
-class Blocked:
-    """A lake in which a model's zero vectors blocked a batch."""
-
-    def __init__(self, home: Any, lake: Lake) -> None:
-        put_documents(lake, {"a": "Alpha.", "b": "Beta."})
-        self.heads = heads(lake)
-        run = BatchRun(lake, model=WrongModel(lambda count: np.zeros((count, 8)))).until("commit")
-        with pytest.raises(AuditFailed) as caught:
-            run.audit()
-        self.message = str(caught.value)
-        self.batch_id = run.batch_id
-        self.saved = SavedLake.of(home, lake)
-
-
-@pytest.fixture(scope="module")
-def blocked(module_lake: Lake, trino_stack: Stack) -> Blocked:
-    return Blocked(trino_stack.home, module_lake)
 
 
 def test_a_blocked_batch_leaves_main_as_it_was(blocked: Blocked) -> None:
@@ -64,6 +29,18 @@ def test_the_message_names_the_check_the_rows_and_what_to_do(blocked: Blocked) -
     assert f"batch {blocked.batch_id} is blocked, main is as it was. no_vector_is_zero: 2 rows, such as" in blocked.message
     assert chunk_id("a", "Alpha.") in blocked.message
     assert "discard_open" in blocked.message
+    assert 'accept_checks ["no_vector_is_zero"] and an accept_reason' in blocked.message
+
+
+def test_the_error_carries_the_batch_and_the_checks(blocked: Blocked) -> None:
+    assert (blocked.error.batch_id, blocked.error.checks) == (blocked.batch_id, ("no_vector_is_zero",))
+
+
+def test_the_statements_in_the_message_show_the_rows(blocked: Blocked) -> None:
+    lake = blocked.saved.restore()
+    statements = re.findall(r"select [^;\n]+", blocked.message)
+    with closing(lake.sql.connect()) as connection, closing(connection.cursor()) as cursor:
+        assert [len(cursor.execute(statement).fetchall()) for statement in statements] == [1, 2, 2]
 
 
 def test_the_journal_says_why_the_batch_is_blocked(blocked: Blocked) -> None:
@@ -72,11 +49,15 @@ def test_the_journal_says_why_the_batch_is_blocked(blocked: Blocked) -> None:
 
 
 def test_every_verdict_is_recorded_with_a_sample(blocked: Blocked) -> None:
-    rows = blocked.saved.restore().table(QUALITY_RESULTS).scan().to_arrow().to_pylist()
-    assert {row["check_name"] for row in rows} == {check.name for check in CHECKS}
-    (failed,) = (row for row in rows if row["verdict"] != "passed")
-    assert (failed["check_name"], failed["verdict"], failed["violation_count"]) == ("no_vector_is_zero", "failed", 2)
-    assert ["a", chunk_id("a", "Alpha."), "Alpha."] in json.loads(failed["sample"])
+    lake = blocked.saved.restore()
+    rows = lake.table(QUALITY_RESULTS).scan().to_arrow().to_pylist()
+    assert {row["check_name"] for row in rows} == set(checks())
+    verdicts = {row["check_name"]: row["verdict"] for row in rows if row["verdict"] != "passed"}
+    assert verdicts == {"no_vector_is_zero": "failed", "no_vector_stands_for_different_texts": "warned"}
+    (failed,) = (row for row in rows if row["verdict"] == "failed")
+    assert (failed["violation_count"], failed["threshold"], failed["measured_value"], failed["allowed_value"]) == (2, 0, 2.0, 0.0)
+    assert {"doc_id": "a", "chunk_id": chunk_id("a", "Alpha."), "chunk_start": "Alpha."} in json.loads(failed["sample"])
+    assert failed["source_snapshot"] == head_snapshot(lake.table(SOURCE_DOCUMENTS)).snapshot_id
 
 
 def test_running_again_audits_again_and_stays_blocked(blocked: Blocked) -> None:
@@ -140,9 +121,17 @@ def test_a_check_that_did_not_run_blocks(staged_batch: StagedBatch) -> None:
 
 
 def test_a_check_that_fails_raises_with_its_rows() -> None:
-    failed = {"check": "no_vector_is_zero", "verdict": "failed", "violations": 7, "sample": [["a"], ["b"], ["c"], ["d"]]}
-    with pytest.raises(AuditFailed, match=r"no_vector_is_zero: 7 rows do not hold, such as \[\['a'\], \['b'\], \['c'\]\]"):
+    failed = {"batch_id": "b", "check": "no_vector_is_zero", "verdict": "failed", "value": 7, "sample": [{"doc_id": doc} for doc in "abcd"]}
+    with pytest.raises(AuditFailed, match=r"no_vector_is_zero: 7 rows, such as .*'a'.*'b'.*'c'}\]: a zero vector is near") as caught:
         auditing.require_passed(failed)
+    assert (caught.value.batch_id, caught.value.checks) == ("b", ("no_vector_is_zero",))
+
+
+def test_a_check_that_warns_is_seen_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    name = "few_documents_are_rejected_at_ingestion"
+    auditing.require_passed({"batch_id": "b", "check": name, "verdict": "warned", "value": 0.25, "sample": [{"rejected_share": 0.25}]})
+    (seen,) = caplog.records
+    assert (seen.levelname, seen.getMessage().split(" (")[0]) == ("WARNING", f"warned, {name}: 0.25 measured, 0.1 allowed")
 
 
 def test_an_audit_without_a_committed_batch_says_so() -> None:

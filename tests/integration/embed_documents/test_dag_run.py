@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, QUALITY_RESULTS
+from embedding_lakehouse.settings import checks
 from tests.batches import current_documents, put_documents
 from tests.lake_fixtures import declare
 
@@ -30,12 +30,12 @@ def bundled_model(airflow_database: Path, profiles: Path) -> None:
     declare(profiles, PROFILE)
 
 
-def run_dag() -> dict[str, set[str]]:
+def run_dag(**params: Any) -> dict[str, set[str]]:
     """One run of the DAG: the tasks by their state."""
     from airflow.dag_processing.dagbag import DagBag
 
     states = defaultdict[str, set[str]](set)
-    for instance in DagBag(DAG_FILE).dags["embed_documents"].test().get_task_instances():
+    for instance in DagBag(DAG_FILE).dags["embed_documents"].test(run_conf=params).get_task_instances():
         states[str(instance.state)].add(instance.task_id)
     return dict(states)
 
@@ -57,7 +57,7 @@ def test_a_changed_source_is_published_and_an_unchanged_one_ends_after_the_plan(
     assert {table.name: lake.table(table).metadata.current_snapshot_id for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS)} == before
 
 
-def test_a_check_that_fails_is_red_and_main_stays_as_it_was(lake: Lake) -> None:
+def test_a_check_that_fails_is_red_and_main_stays_as_it_was_until_somebody_accepts_it(lake: Lake) -> None:
     table = lake.table(DOCUMENT_EMBEDDINGS)
     stray = {"doc_id": "a.md", "chunk_id": chunk_id("a.md", TEXT), "model_version": "bundled-v1", "batch_id": "of nobody"}
     table.append(pa.Table.from_pylist([stray], schema=table.schema().as_arrow()))
@@ -74,5 +74,15 @@ def test_a_check_that_fails_is_red_and_main_stays_as_it_was(lake: Lake) -> None:
     assert batch["state"] == "blocked"
     assert chunk_id("a.md", TEXT) in batch["message"]
     assert {row["check_name"]: row["verdict"] for row in rows(lake, QUALITY_RESULTS)} == {
-        check.name: "failed" if check.name == "no_chunk_is_committed_twice" else "passed" for check in CHECKS
+        name: "failed" if name == "no_chunk_is_committed_twice" else "passed" for name in checks()
+    }
+
+    states = run_dag(accept_checks=["no_chunk_is_committed_twice"], accept_reason="The other row is nobody's.")
+
+    assert states["skipped"] == {"continue_backlog"}
+    assert states.keys() == {"success", "skipped"}
+    assert current_documents(lake, "bundled").keys() == {"a.md"}
+    accepted = [row for row in rows(lake, QUALITY_RESULTS) if row["verdict"] == "accepted"]
+    assert {(row["check_name"], row["accepted_by"], row["accepted_reason"]) for row in accepted} == {
+        ("no_chunk_is_committed_twice", "dag_test", "The other row is nobody's.")
     }

@@ -31,7 +31,8 @@ Result = dict[str, Any]
 def run_check(batch_id: str, name: str, lake: Lake | None = None) -> Result:
     """Run one check against the batch's branches: its verdict (`passed`, `warned`, `failed`, `accepted`), value and offending rows."""
     lake = lake or connect()
-    return _run(lake, batches.batch(lake, batch_id), settings.check(name))
+    row = batches.batch(lake, batch_id)
+    return _run(lake, row, settings.check(name), _audited_snapshots(lake, row))
 
 
 def require_passed(result: Result) -> Result:
@@ -64,7 +65,8 @@ def conclude_audit(batch_id: str | None, results: list[Result | None], lake: Lak
 
 def audit_again(lake: Lake, row: BatchRow) -> None:
     """Run all checks once more, after a rebase. Raises AuditFailed as `conclude_audit` does."""
-    conclude_audit(row["batch_id"], [_run(lake, row, check) for check in settings.checks().values()], lake)
+    names = _audited_snapshots(lake, row)
+    conclude_audit(row["batch_id"], [_run(lake, row, check, names) for check in settings.checks().values()], lake)
 
 
 def describe(result: Result) -> str:
@@ -75,9 +77,8 @@ def describe(result: Result) -> str:
     return f"{check.name}: {result['value']} rows, such as {result['sample'][:SHOWN_IN_MESSAGE]}"
 
 
-def _run(lake: Lake, row: BatchRow, check: Check) -> Result:
+def _run(lake: Lake, row: BatchRow, check: Check, names: dict[str, int]) -> Result:
     values = values_to_bind(row, settings.profile_of(row), datetime.now(UTC))
-    names = _audited_snapshots(lake, row)
     answered = lake.sql.named(f"checks/{check.name}", [values[bind] for bind in check.binds], **names)
     value, sample = _value(check, answered) if check.kind == "value" else _offending(check, answered)
     result = {"batch_id": row["batch_id"], "check": check.name, "verdict": check.verdict(value), "value": value, "sample": sample}

@@ -30,6 +30,7 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
+from embedding_lakehouse.errors import InputError
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
 
 Changes = dict[str, Any]
@@ -86,8 +87,10 @@ def plan_batch(
     if planned:
         check_embeds(planned)
     if asked and asked["accept_checks"]:
+        if discard_open:
+            raise InputError("accept_checks lets the open batch pass, discard_open gives it up: choose one of them")
         by = (run and run.triggering_user_name) or run_id
-        accept_checks(lake, None if discard_open else planned, asked["accept_checks"], asked["accept_reason"], by)
+        accept_checks(lake, planned, asked["accept_checks"], asked["accept_reason"], by)
     if planned and discard_open:
         discard_batch(lake, planned, f"discarded by run {run_id}")
         planned = None
