@@ -114,6 +114,15 @@ def share_by_chance(share: float, documents_before: int, documents_after: int) -
     return QUANTILE * sqrt(share * (1 - share) * (1 / max(1, documents_before) + 1 / max(1, documents_after)))
 
 
+def norms_by_chance(spread: float, documents_before: int, documents_after: int) -> tuple[float, float]:
+    """How far mean and spread of the norms of two samples of one population may differ, all against the mean norm.
+
+    The mean of n values strays by spread / sqrt(n), their standard deviation by spread / sqrt(2n).
+    """
+    strayed = QUANTILE * spread * sqrt(1 / max(1, documents_before) + 1 / max(1, documents_after))
+    return strayed, strayed / sqrt(2)
+
+
 def distance_by_chance(length: float | None, documents_before: int, documents_after: int) -> float:
     """How far the centroids of two samples of one population may be apart (cosine distance), `length` being that of the baseline's.
 

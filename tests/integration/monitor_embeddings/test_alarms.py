@@ -19,7 +19,7 @@ from tests.index_fixtures import Following
 def compared(following: Following, day: int, fidelity: float) -> None:
     """Record a comparison of the live release."""
     counts = {f"{kind}_count": 0 for kind in ("expected", "listed", "compared", "missing", "orphaned", "stale", "wrong_profile", "newer")}
-    name = f"{following.profile.name} {day}"
+    name = f"{following.profile.name}-{day}"
     row = {"reconciliation_id": name, "release_id": following.namespace, "profile": following.profile.name, "fidelity": fidelity}
     Reconciliations(following.lake).record(row | counts | {"is_complete": True, "finished_at": moment(day)})
 

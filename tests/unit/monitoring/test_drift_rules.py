@@ -8,6 +8,7 @@ from embedding_lakehouse.core.drift_measures import (
     Measure,
     distance_by_chance,
     measured,
+    norms_by_chance,
     share_by_chance,
     stability_by_chance,
     stability_index,
@@ -121,3 +122,5 @@ def test_small_states_may_differ_more_by_chance() -> None:
     assert distance_by_chance(0.6, 10, 10) > 0.1 > 0.01 > distance_by_chance(0.6, 1_000, 1_000)
     assert share_by_chance(0.1, 20, 20) > 0.25 > 0.05 > share_by_chance(0.1, 1_000, 1_000)
     assert distance_by_chance(None, 10, 10) == 0
+    assert norms_by_chance(0.2, 50, 50) == pytest.approx((0.1236, 0.0874), abs=1e-4)
+    assert norms_by_chance(0.0, 1, 1) == (0, 0)

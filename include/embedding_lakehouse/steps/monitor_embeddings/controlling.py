@@ -35,8 +35,8 @@ def measure_models(comparison: dict[str, Any], lake: Lake | None = None) -> Meas
         # Rows that other tools wrote may not say.
         if strategy is not None:
             strategies.add(strategy, before, after)
-    other_model = models.unlike(f"{profile.model_name} {profile.model_version}", compared.has_baseline)
-    other_chunking = strategies.unlike(profile.chunking_strategy, compared.has_baseline)
+    other_model = models.unlike(f"{profile.model_name} {profile.model_version}")
+    other_chunking = strategies.unlike(profile.chunking_strategy)
     if other_model.is_exceeded and compared.is_comparable and compared.baseline_profile != compared.profile:
         other_model = _same_by_another_name(lake, compared, other_model)
     return [other_model.as_keys(), other_chunking.as_keys()]
@@ -88,9 +88,10 @@ class _Shares:
         self.before[name] = self.before.get(name, 0) + before
         self.after[name] = self.after.get(name, 0) + after
 
-    def unlike(self, own: str, has_baseline: bool) -> Measure:
+    def unlike(self, own: str) -> Measure:
         """The share of the current chunks that something else made than the profile declares, or than the baseline knew."""
-        known = {name for name, count in self.before.items() if count} if has_baseline else {own}
+        # A baseline without a chunk knew nothing else.
+        known = {name for name, count in self.before.items() if count} or {own}
         others = {name: count for name, count in self.after.items() if count and (name != own or name not in known)}
         total = max(1, sum(self.after.values()))
         name = "other_model" if self.noun == "model" else "other_chunking"

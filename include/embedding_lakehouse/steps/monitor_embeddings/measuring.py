@@ -81,13 +81,18 @@ def _centroids(lake: Lake, compared: Comparison) -> Measures:
     by_chance = rules.distance_by_chance(length_before, sampled["documents_before"], sampled["documents_after"])
     if distance is None or not norm_before or norm_after is None or spread_before is None or spread_after is None:
         return [unmeasured(name, "a state has no vectors").as_keys() for name in ("centroid_distance", "norm_mean", "norm_spread")]
+    mean_by_chance, spread_by_chance = rules.norms_by_chance(
+        spread_before / norm_before, sampled["documents_before"], sampled["documents_after"]
+    )
     norms = f"the mean norm of vectors went from {norm_before:.3f} to {norm_after:.3f}"
     spreads = f"the spread of norms went from {spread_before:.3f} to {spread_after:.3f}"
     distances = f"the centroid moved by {distance:.3f}"
     return [
         measured("centroid_distance", length_before, length_after, distance, distances, by_chance).as_keys(),
-        measured("norm_mean", norm_before, norm_after, abs(norm_after / norm_before - 1), norms).as_keys(),
-        measured("norm_spread", spread_before, spread_after, abs(spread_after - spread_before) / norm_before, spreads).as_keys(),
+        measured("norm_mean", norm_before, norm_after, abs(norm_after / norm_before - 1), norms, mean_by_chance).as_keys(),
+        measured(
+            "norm_spread", spread_before, spread_after, abs(spread_after - spread_before) / norm_before, spreads, spread_by_chance
+        ).as_keys(),
     ]
 
 
