@@ -64,6 +64,7 @@ def _send(alert: Alert, notifiers: Sequence[NotifierSetting] | None, seconds: fl
     except ConfigurationError as error:
         logger.error("The alert is sent to nobody: %s", error)
         return {}
+    quiet_hooks()
     ends = side_by_side({f"{place}. {one.classpath}": partial(send_alert, one, alert) for place, one in enumerate(wanted, 1)}, seconds)
     for name, failure in ends.items():
         if failure is None:
@@ -78,7 +79,6 @@ def send_trial() -> dict[str, str | None]:
     wanted = configured_notifiers()
     if not wanted:
         raise ConfigurationError(f"{SETTING} names nobody: alerts are recorded and logged, and sent to no one")
-    quiet_hooks()
     ends = _send(trial_alert(), wanted, _patience())
     return {name: None if failure is None else reason(failure) for name, failure in ends.items()}
 

@@ -16,7 +16,6 @@ from airflow.sdk import TaskInstanceState
 
 from embedding_lakehouse.alerting import raise_alert
 from embedding_lakehouse.clients.alerts import AlertRecord, alert_record
-from embedding_lakehouse.clients.notifiers import quiet_hooks
 from embedding_lakehouse.core.alerts import FailedTask, task_address, unseen_failure
 
 logger = logging.getLogger(__name__)
@@ -50,7 +49,6 @@ def failed_tasks(run: dict[str, Any]) -> list[str]:
 def main(arguments: list[str]) -> None:
     """Wait until the process of a failed task has told what it had to tell, then look."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    quiet_hooks()
     time.sleep(conf.getfloat("core", "task_success_overtime") + 5)
     run = json.loads(arguments[0])
     tell_unseen(run, failed_tasks(run))

@@ -37,7 +37,9 @@ def send_alert(setting: NotifierSetting, alert: Alert) -> None:
 
 
 def quiet_hooks() -> None:
-    """Let the hooks behind the notifiers log nothing: their errors repeat addresses, which Airflow masks in a task's log only."""
+    """Let the hooks behind the notifiers log nothing from now on: their errors repeat addresses, which Airflow masks only in a task's log
+    as the UI shows it, not in what the scheduler prints.
+    """
     for name in HOOKS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
