@@ -86,17 +86,12 @@ def take_all(page: Page, folder: Path, scheme: str) -> None:
     """Every page that the demonstration fills."""
     open_page(page)
     take(page, folder / f"overview-{scheme}.png")
-    frame = open_page(page, "search", question=QUESTION, top_k="3")
+    open_page(page, "search", question=QUESTION, top_k="3")
     take(page, folder / f"search-{scheme}.png")
-    frame.get_by_role("link", name="Open the receipt of match 1").click()
-    frame.get_by_role("heading", name="The text as it was").wait_for()
-    take(page, folder / f"receipt-{scheme}.png")
     frame = open_page(page, "batches")
     frame.locator("tbody tr", has_text="published").last.locator("th a").click()
     frame.get_by_role("heading", name="Checks").wait_for()
     take(page, folder / f"batch-{scheme}.png")
-    open_page(page, "releases")
-    take(page, folder / f"releases-{scheme}.png")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import catalog_from_connection
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
-from embedding_lakehouse.clients.sql import engine_from_connection
+from embedding_lakehouse.clients.sql import SqlEngine, engine_from_connection
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import InputError
 from embedding_lakehouse.page.links import Links
@@ -29,10 +29,15 @@ COVERAGE_SECONDS = 60
 Progress = Callable[[str, str], Mapping[str, tuple[int, int]]]
 
 
-def connect() -> Lake:
-    """The lake behind `iceberg_default` and `trino_default`, or the connection that `EMBEDDING_LAKEHOUSE_PAGE_TRINO` names."""
+def sql_engine() -> SqlEngine:
+    """The engine behind `trino_default`, or the connection that `EMBEDDING_LAKEHOUSE_PAGE_TRINO` names."""
     engine = engine_from_connection(os.environ.get("EMBEDDING_LAKEHOUSE_PAGE_TRINO") or "trino_default")
-    return Lake(catalog_from_connection(), replace(engine, patience=PATIENCE_SECONDS))
+    return replace(engine, patience=PATIENCE_SECONDS)
+
+
+def connect() -> Lake:
+    """The lake behind `iceberg_default` and that engine: receipts and what changed ask for snapshots too."""
+    return Lake(catalog_from_connection(), sql_engine())
 
 
 def index_service() -> IndexService:
@@ -49,6 +54,7 @@ def no_progress(dag_id: str, run_id: str) -> Mapping[str, tuple[int, int]]:
 class Sources:
     """Where the pages come from; a test brings its own."""
 
+    sql: Callable[[], SqlEngine] = sql_engine
     lake: Callable[[], Lake] = connect
     service: Callable[[], IndexService] = index_service
     progress: Progress = no_progress
@@ -71,7 +77,7 @@ class Showing:
 
     def reading(self) -> Reading:
         """What SQL alone answers."""
-        return Reading(self.sources.lake().sql, self.profile)
+        return Reading(self.sources.sql(), self.profile)
 
     def may_trigger(self, dag_id: str) -> bool:
         """Whether who asks may trigger the DAG."""

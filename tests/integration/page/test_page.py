@@ -30,7 +30,7 @@ from tests.index_fixtures import Following, declaration
 from tests.lake_fixtures import declare
 from tests.page_fixtures import HOSTILE, block_batch, client, record_alert, record_drift
 
-NAME, DIMENSIONS = "page", 64
+NAME, DIMENSIONS = "page", 256
 AIRFLOW = ["airflow-api-server", "airflow-dag-processor"]
 FIRST = {
     "whales.md": "Blue whales are the largest animals that ever lived.\n\nThey eat krill, a ton of it every day.",

@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.sql import SqlEngine
 from embedding_lakehouse.core.text_changes import Line, text_changes
 from embedding_lakehouse.page.charts import drift_charts
@@ -52,24 +51,24 @@ def test_the_page_is_made_once() -> None:
     assert len(made) == 1
 
 
-def dead_trino() -> Lake:
+def dead_trino() -> SqlEngine:
     connection = {"host": "127.0.0.1", "port": 9, "user": SECRET, "http_scheme": "http"}
-    return Lake(None, SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0))  # type: ignore[arg-type]
+    return SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0)
 
 
 @pytest.mark.parametrize("path", ["/", "/batches", "/drift", "/releases", "/documents?doc_id=a"])
 def test_a_trino_that_is_down_is_said_plainly(path: str) -> None:
-    answer = client(Sources(lake=dead_trino)).get(path)
+    answer = client(Sources(sql=dead_trino)).get(path)
     assert answer.status_code == 503
     assert "does not answer right now" in answer.text
     assert "Traceback" not in answer.text and SECRET not in answer.text and "trino.exceptions" not in answer.text
 
 
 def test_an_unexpected_failure_shows_nothing_of_itself() -> None:
-    def broken() -> Lake:
+    def broken() -> SqlEngine:
         raise RuntimeError(SECRET)
 
-    answer = client(Sources(lake=broken)).get("/batches")
+    answer = client(Sources(sql=broken)).get("/batches")
     assert (answer.status_code, SECRET in answer.text, "The page failed" in answer.text) == (500, False, True)
 
 
@@ -77,17 +76,17 @@ def test_an_unexpected_failure_shows_nothing_of_itself() -> None:
     "path", ["/search?question=a&top_k=0", "/search?question=a&top_k=51", f"/search?question={'a' * 2_001}", "/drift?profile=none"]
 )
 def test_what_cannot_be_asked_is_said_so(path: str) -> None:
-    answer = client(Sources(lake=dead_trino)).get(path)
+    answer = client(Sources(sql=dead_trino)).get(path)
     assert (answer.status_code, "That cannot be asked" in answer.text) == (400, True)
 
 
 def test_a_profile_that_is_unknown_is_not_repeated_as_html() -> None:
-    assert "<script>" not in client(Sources(lake=dead_trino)).get("/?profile=<script>").text.replace("<script src", "")
+    assert "<script>" not in client(Sources(sql=dead_trino)).get("/?profile=<script>").text.replace("<script src", "")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_pages_are_only_read(method: str) -> None:
-    assert client(Sources(lake=dead_trino)).request(method, "/batches").status_code == 405
+    assert client(Sources(sql=dead_trino)).request(method, "/batches").status_code == 405
 
 
 def test_a_form_takes_from_a_link_what_it_has_and_no_more() -> None:
@@ -101,7 +100,7 @@ def test_a_form_takes_from_a_link_what_it_has_and_no_more() -> None:
 
 def test_who_may_not_trigger_gets_no_form() -> None:
     answers = {
-        who: client(Sources(lake=dead_trino), who).get("/trigger/switch_release") for who in (Somebody(), Somebody(("switch_release",)))
+        who: client(Sources(sql=dead_trino), who).get("/trigger/switch_release") for who in (Somebody(), Somebody(("switch_release",)))
     }
     assert ["<form" in answer.text for answer in answers.values()] == [False, True]
 
