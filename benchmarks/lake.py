@@ -28,6 +28,10 @@ WARM_UP = "warm_up"
 DOCUMENTS_AT_ONCE = 5_000
 # Tasks that the Airflow of the local stack runs side by side.
 TASKS_AT_ONCE = 4
+SIDE_BY_SIDE = (
+    f"A batch's checks, and the shards that are written to an index, run {TASKS_AT_ONCE} at a time, as many as the Airflow of the local "
+    "stack runs, with the start of their processes counted; every other step runs alone, without it."
+)
 
 
 class OurLake:

@@ -1,7 +1,7 @@
 """The first run over a whole corpus: what is spent around the embedder."""
 
 from benchmarks.groups.comparing import parts
-from benchmarks.lake import NAME
+from benchmarks.lake import NAME, SIDE_BY_SIDE
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Section, Table
 from benchmarks.workbench import Workbench
@@ -11,8 +11,9 @@ KEEPING = ("embed", "commit", "audit", "publish")
 NOTES = [
     "Everybody embeds with the same model code and counts the seconds inside it. It is faster than wordllama's own `embed`, which makes "
     "the share of everything else larger, for everybody.",
-    "Ours: every shard is a process of its own that connects to the lake and loads the model; neither counts as the embedder. One shard at "
-    "a time, where Airflow runs several. There is one cold round, since it is long.",
+    "Ours: every shard is a process of its own that connects to the lake and loads the model; neither counts as the embedder. They embed "
+    "one at a time, where Airflow runs several. There is one cold round, since it is long.",
+    SIDE_BY_SIDE,
 ]
 
 

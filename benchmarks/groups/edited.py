@@ -2,7 +2,7 @@
 
 from benchmarks.embedder import profile
 from benchmarks.groups.comparing import against_cocoindex, by_name, parts, seconds
-from benchmarks.lake import NAME
+from benchmarks.lake import NAME, SIDE_BY_SIDE
 from benchmarks.measures import Spread
 from benchmarks.report import Figure, Section, Table
 from benchmarks.workbench import Workbench
@@ -11,6 +11,7 @@ from embedding_lakehouse.core.chunking import chunk_document
 NOTES = [
     "Each edit puts one word at any place of a document; the windows of words behind it shift, so that their texts change too.",
     "Ours is every step of `embed_documents`, from `detect_changes` to `publish_batch`, with all checks; the index is not in it.",
+    SIDE_BY_SIDE,
 ]
 
 

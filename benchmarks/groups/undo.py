@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from benchmarks.corpus import Corpus
-from benchmarks.lake import NAME
+from benchmarks.lake import NAME, SIDE_BY_SIDE
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Section, Table
 from benchmarks.workbench import Site, Workbench
@@ -14,6 +14,7 @@ NOTES = [
     "Embedding is every step of `embed_documents` with all checks, then every step of `sync_index`; a rebuild is every step of "
     "`rebuild_index` up to the switch, by upserts, verified by ids, vectors and exact neighbours; a roll-back is every step of "
     "`roll_back_embeddings`, then every step of `sync_index`. Airflow's own time and the approval are in none of them.",
+    SIDE_BY_SIDE,
     "The index is the development server. The model is a fast one: with a model that is called over a network the ratios are smaller.",
     f"The batch that is taken back replaced {CHANGED_SHARE:.0%} of the documents by other texts.",
 ]

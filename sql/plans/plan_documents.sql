@@ -1,4 +1,5 @@
 -- Put the next documents to embed, with their texts, into a batch's plan, spread over shards.
+-- The source stands on the left of the join: the right side is what is held in memory, and by it texts that nobody needs are passed over.
 -- Grain:   one row per doc_id and batch; of two source rows of a document the greater hash counts, with equal hashes both are rows.
 -- Binds:   1. profile, 2. most documents in the batch, 3. batch_id, 4. number of shards.
 -- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
@@ -77,9 +78,9 @@ select
     chosen.content_hash,
     source.document_text,
     source.media_type
-from chosen
-left join docs_db.source_documents for version as of {{ source_snapshot }} as source
+from docs_db.source_documents for version as of {{ source_snapshot }} as source
+right join chosen
     on
         chosen.change <> 'deleted'
-        and chosen.doc_id = source.doc_id
-        and chosen.content_hash = coalesce(source.content_hash, '')
+        and source.doc_id = chosen.doc_id
+        and coalesce(source.content_hash, '') = chosen.content_hash

@@ -156,4 +156,11 @@ def engine_from_connection(conn_id: str = "trino_default") -> SqlEngine:
     from airflow.providers.trino.hooks.trino import TrinoHook
 
     hook = TrinoHook(trino_conn_id=conn_id, log_sql=False)
-    return SqlEngine("trino", hook.get_conn)
+
+    def connected() -> Any:
+        connection = hook.get_conn()
+        # Unasked, every task's first bind costs one more statement, which tries whether Trino is newer than 417.
+        connection.legacy_prepared_statements = False
+        return connection
+
+    return SqlEngine("trino", connected)
