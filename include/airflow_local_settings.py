@@ -12,9 +12,11 @@ log = logging.getLogger(__name__)
 LOADED_LATE = (
     "airflow.providers.apache.iceberg.hooks.iceberg",
     "airflow.providers.trino.hooks.trino",
+    "pinecone.client.indexes",
     "pyarrow.parquet",
     "pyiceberg.catalog.sql",
     "pyiceberg.io.pyarrow",
+    "tzlocal",
 )
 
 
