@@ -17,11 +17,14 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.index_tables import INDEX_TABLES
+from embedding_lakehouse.core.ingest_tables import INGEST_RUNS
 from embedding_lakehouse.core.monitoring_tables import MONITORING_TABLES
 from embedding_lakehouse.core.tables import TABLES
 from embedding_lakehouse.steps.set_up import create_tables
 from tests.batches import BatchRun, put_documents, run_batch, state_of
 
+# The audit reads the ingestions as well.
+SAVED = (*TABLES, *INDEX_TABLES, *MONITORING_TABLES, INGEST_RUNS)
 # No model answers under these: the tests bring their own, of any length.
 PROFILES = """
 [profiles.small]
@@ -55,7 +58,7 @@ class SavedLake:
     @classmethod
     def of(cls, home: Path, lake: Lake) -> "SavedLake":
         """The state in which the tables are now."""
-        loaded = [lake.table(table) for table in (*TABLES, *INDEX_TABLES, *MONITORING_TABLES)]
+        loaded = [lake.table(table) for table in SAVED]
         texts = {table.name(): (table.metadata_location, _path(table.metadata_location).read_text()) for table in loaded}
         batches = frozenset(f"batch_id={row['batch_id']}" for row in journal(lake).rows())
         return cls(home, texts, batches, {file: file.read_bytes() for file in _files(home, batches)})
@@ -96,7 +99,7 @@ def empty_lake(trino_stack: Stack) -> SavedLake:
 def _created(home: Path) -> SavedLake:
     """Made once, also where several folders of tests import the fixture."""
     lake = connect()
-    for table in (*TABLES, *INDEX_TABLES, *MONITORING_TABLES):
+    for table in SAVED:
         if lake.catalog.table_exists(table.name):
             lake.catalog.drop_table(table.name)
     create_tables(lake=lake)
