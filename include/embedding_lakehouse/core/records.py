@@ -79,9 +79,14 @@ def pack(records: Iterable[bytes], namespace: str, most_bytes: int = BODY_BYTES,
     packed, size = list[bytes](), frame
     for record in records:
         if packed and (size + len(record) + 1 > most_bytes or len(packed) == most_records):
-            yield Body(head + b",".join(packed) + tail, len(packed))
+            yield _body(packed, tail)
             packed, size = [], frame
-        packed.append(record)
+        packed.append(record if packed else head + record)
         size += len(record) + 1
     if packed:
-        yield Body(head + b",".join(packed) + tail, len(packed))
+        yield _body(packed, tail)
+
+
+def _body(packed: list[bytes], tail: bytes) -> Body:
+    """The records with what closes them, in one copy: two megabytes are not put together piece by piece."""
+    return Body(b",".join([*packed[:-1], packed[-1] + tail]), len(packed))
