@@ -55,3 +55,11 @@ def profile_of(batch: BatchRow) -> Profile:
 def default_profile() -> str:
     """The profile that runs without Params use: `EMBEDDING_LAKEHOUSE_PROFILE`, or the first one declared."""
     return os.environ.get("EMBEDDING_LAKEHOUSE_PROFILE") or next(iter(profiles()))
+
+
+def tasks_at_once(profile: Profile, tasks: int) -> int:
+    """How many of a run's `tasks` may ask the profile's model at the same time: as many as it declares, else as Airflow would run."""
+    from airflow.sdk.configuration import conf
+
+    bounds = (conf.getint("core", "parallelism"), conf.getint("core", "max_active_tasks_per_dag"))
+    return max(1, min(tasks, profile.limits.most_parallel or min((bound for bound in bounds if bound > 0), default=tasks)))
