@@ -30,7 +30,10 @@ MISTAKES = {
     "profiles is a value": ("profiles = 3", "profiles.toml declares no profile"),
     "a profile is a value": ("[profiles]\ndocs = 3", "profile 'docs': 3 must be a table of settings"),
     "a bad name": (COMPLETE.replace("docs", '"Docs and more"'), "profile 'Docs and more': a name has 1 to 63 of a-z"),
-    "an unknown setting": (COMPLETE + "colour = 1", "profile 'docs': unknown setting 'colour'; known are batch, chunking, connection, dimensions"),
+    "an unknown setting": (
+        COMPLETE + "colour = 1",
+        "profile 'docs': unknown setting 'colour'; known are batch, chunking, connection, dimensions",
+    ),
     "a missing setting": (COMPLETE.replace("dimensions = 256", ""), "profile 'docs'.*dimensions"),
     "a wrong type": (COMPLETE.replace("256", '"256"'), "profile 'docs': dimensions = '256' must be of type int"),
     "a boolean for a number": (COMPLETE.replace("256", "true"), "profile 'docs': dimensions = True must be of type int"),

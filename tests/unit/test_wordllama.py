@@ -89,7 +89,10 @@ def test_weights_that_are_not_there_are_named(name: str, dimensions: int) -> Non
 
 
 def test_an_unknown_provider_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"profile 'docs': unknown provider 'oracle'; known are wordllama, .*and a class of your own as package\.module:Class"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"profile 'docs': unknown provider 'oracle'; known are wordllama, .*and a class of your own as package\.module:Class",
+    ):
         load_model(Profile("docs", "oracle", "m", "v", 3))
 
 

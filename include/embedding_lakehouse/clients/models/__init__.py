@@ -83,6 +83,7 @@ def checked_vectors(vectors: np.ndarray, text_count: int, dimensions: int, model
 
 
 def of_length_one(vectors: np.ndarray) -> np.ndarray:
-    """The vectors (n x dimensions), each scaled to length 1; a zero vector stays zero."""
+    """The vectors (n x dimensions), each scaled to length 1; a zero vector stays zero, one that is not finite stays so."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    with np.errstate(invalid="ignore"):
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms != 0)

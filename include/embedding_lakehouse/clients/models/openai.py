@@ -72,7 +72,7 @@ class OpenAIModel:
             raise ModelBusy(f"{self._name} did not answer ({message})") from None
 
     def _refusal(self, error: openai.APIStatusError) -> Exception:
-        said = redacted(error.message, self._client.api_key)
+        said = redacted(_said(error), self._client.api_key)
         status, where = error.status_code, f"the connection {self._connection}"
         if status == 429 and "insufficient_quota" in (error.code, error.type):
             return ConfigurationError(f"the account behind {where} has used up its quota: {said}")
@@ -98,6 +98,12 @@ def _client(connection: str) -> openai.OpenAI:
         raise ConfigurationError(f"there is no connection {connection}: add one of type openai with the API key as its password") from error
     except openai.OpenAIError:
         raise ConfigurationError(f"the connection {connection} has no password: put the API key there") from None
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """What the service says, without the status and the JSON around it."""
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message") or error.message)
 
 
 def _vector(embedding: Any) -> np.ndarray:
