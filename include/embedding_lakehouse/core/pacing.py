@@ -3,7 +3,8 @@
 # The server's clock and windows are not ours, and an estimate of tokens is none of its counts.
 HEADROOM = 0.95
 SLOWEST = 1 / 64
-RECOVERY = 1 / 50
+SLOWDOWN = 3 / 4
+RECOVERY = 1 / 40
 
 
 class Pace:
@@ -34,7 +35,7 @@ class Pace:
         self._speed = min(1.0, self._speed + RECOVERY)
 
     def slow_down(self, pause: float, now: float) -> None:
-        """Rest for the `pause` seconds that the server asks for, and go on at half the pace. Refusals while at rest are one refusal."""
+        """Rest for the `pause` seconds that the server asks for, and go on more slowly. Refusals while at rest are one refusal."""
         if now >= self._resting_until:
-            self._speed = max(SLOWEST, self._speed / 2)
+            self._speed = max(SLOWEST, self._speed * SLOWDOWN)
         self._resting_until = max(self._resting_until, now + pause)

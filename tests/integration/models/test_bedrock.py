@@ -89,7 +89,7 @@ def test_what_a_person_must_mend_is_asked_once(model_server: ModelServer, kind: 
 
 
 def test_a_model_that_does_not_exist_is_named(model_server: ModelServer) -> None:
-    with pytest.raises(ConfigurationError, match="there is no model 'amazon.titan-embed-text-v9:0' behind the connection aws_default"):
+    with pytest.raises(ConfigurationError, match=r"there is no model 'amazon\.titan-embed-text-v9:0' behind the connection aws_default"):
         outcomes(declared("titan", model_name="amazon.titan-embed-text-v9:0"), TEXTS)
 
 
