@@ -27,3 +27,14 @@ def pack(token_counts: Sequence[int], most_inputs: int, most_tokens: int) -> lis
         if len(requests[number]) < most_inputs and room >= tokens:
             insort(open_requests, (room - tokens, number))
     return requests
+
+
+def fit_checkpoint(checkpoint: int, in_flight: int, most_inputs: int) -> tuple[int, int]:
+    """The most texts of a request, and the arrived texts that are staged together, so that a kill loses at most a checkpoint.
+
+    `most_inputs` is the model's own limit, 0 for none. What has arrived and what is under way are together at most `checkpoint` texts, or
+    one a request.
+    """
+    inputs = checkpoint if in_flight == 1 else max(1, checkpoint // (2 * in_flight))
+    inputs = min(inputs, most_inputs or inputs)
+    return inputs, max(1, checkpoint - inputs * in_flight)

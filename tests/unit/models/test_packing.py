@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 
-from embedding_lakehouse.core.packing import pack
+from embedding_lakehouse.core.packing import fit_checkpoint, pack
 
 
 def drawn(seed: int) -> tuple[list[int], int, int]:
@@ -47,3 +47,13 @@ def test_chunks_of_a_thousand_characters_fill_nearly_all_of_a_small_request() ->
 
 def test_the_same_texts_are_packed_in_the_same_way() -> None:
     assert pack([5, 5, 3, 8, 1], 3, 10) == pack([5, 5, 3, 8, 1], 3, 10)
+
+
+@pytest.mark.parametrize("checkpoint", [1, 3, 100, 2_000])
+@pytest.mark.parametrize("in_flight", [1, 4, 16])
+@pytest.mark.parametrize("most_inputs", [0, 1, 96, 2_048])
+def test_a_kill_loses_at_most_a_checkpoint(checkpoint: int, in_flight: int, most_inputs: int) -> None:
+    inputs, together = fit_checkpoint(checkpoint, in_flight, most_inputs)
+    assert 1 <= inputs <= (most_inputs or checkpoint)
+    arrived_at_most = together - 1
+    assert arrived_at_most + inputs * in_flight <= max(checkpoint, in_flight)

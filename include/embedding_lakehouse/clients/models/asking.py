@@ -3,11 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
-from threading import Lock
+from threading import Event, Lock
 from typing import NamedTuple
 
 import numpy as np
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, stop_before_delay, wait_random_exponential
 
 from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, checked_vectors, of_length_one
 from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused
@@ -57,6 +57,7 @@ class Asker:
         self._patience = patience
         self._pace = Pace(limits.requests_per_minute / 60 / tasks, limits.tokens_per_minute / 60 / tasks, time.monotonic())
         self._lock = Lock()
+        self._given_up = Event()
         self._has_answered = False
         self.requests = 0
 
@@ -72,6 +73,10 @@ class Asker:
                 return [self._alone(pieces[0], refusal)]
             middle = len(pieces) // 2
             return self.answers(pieces[:middle]) + self.answers(pieces[middle:])
+
+    def give_up(self) -> None:
+        """Put no request any more: what waits for its turn ends at once."""
+        self._given_up.set()
 
     def _alone(self, piece: Piece, refusal: TextsRefused) -> Answered:
         """What becomes of a piece that is refused by itself: split further where it is too long and the profile says so."""
@@ -91,14 +96,15 @@ class Asker:
 
     def _embedded(self, pieces: list[Piece]) -> list[Answered]:
         texts = [piece.text for piece in pieces]
-        vectors, counts = patiently(lambda: self._ask(texts, sum(piece.tokens for piece in pieces)), self._patience)
+        vectors, counts = patiently(lambda: self._ask(texts, sum(piece.tokens for piece in pieces)), self._patience, self._given_up)
         return [Answer(vector, count) for vector, count in zip(vectors, counts, strict=True)]
 
     def _ask(self, texts: list[str], tokens: int) -> Embedded:
         with self._lock:
             self.requests += 1
             delay = self._pace.reserve(tokens, time.monotonic())
-        time.sleep(delay)
+        if self._given_up.wait(delay):
+            raise ModelBusy("another request of the task failed for good")
         try:
             answer = self._model.embed(texts)
         except ModelBusy as busy:
@@ -129,12 +135,16 @@ def combined(answers: list[Answered], normalise: bool) -> Answered:
     return Answer(of_length_one(mean[None])[0] if normalise else mean, sum(counts))
 
 
-def patiently(ask: Callable[[], Embedded], patience: float) -> Embedded:
-    """The answer, asked for again where that may help: for `patience` seconds while the model is busy, three times where it is wrong."""
+def patiently(ask: Callable[[], Embedded], patience: float, given_up: Event) -> Embedded:
+    """The answer, asked for again where that may help: for `patience` seconds while the model is busy, three times where it is wrong.
+
+    No longer, once it is given up.
+    """
     retrying = Retrying(
         retry=retry_if_exception_type(TransientError),
         wait=_wait,
-        stop=lambda state: stop_before_delay(patience)(state) or (_is_wrong(state) and state.attempt_number >= WRONG_ANSWERS),
+        stop=lambda state: stop_before_delay(patience)(state) or given_up.is_set() or _is_wrong_for_good(state),
+        sleep=sleep_using_event(given_up),
         before_sleep=_say_why,
         reraise=True,
     )
@@ -144,7 +154,7 @@ def patiently(ask: Callable[[], Embedded], patience: float) -> Embedded:
 def embed_question(profile: Profile, model: EmbeddingModel, question: str, patience: float = 30.0) -> np.ndarray:
     """The vector (float32) of a question. Raises TextsRefused for one that the model does not take, else as `Asker.answers`."""
     embed = getattr(model, "embed_questions", model.embed)
-    answer = patiently(lambda: embed([profile.question_text(question)]), patience)
+    answer = patiently(lambda: embed([profile.question_text(question)]), patience, Event())
     return checked_vectors(answer.vectors, 1, profile.dimensions, profile.model_name)[0]
 
 
@@ -154,8 +164,9 @@ def _wait(state: RetryCallState) -> float:
     return max(getattr(error, "retry_after", 0.0), wait_random_exponential(multiplier=0.2, max=30)(state))
 
 
-def _is_wrong(state: RetryCallState) -> bool:
-    return not isinstance(state.outcome.exception() if state.outcome else None, ModelBusy)
+def _is_wrong_for_good(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return not isinstance(error, ModelBusy) and state.attempt_number >= WRONG_ANSWERS
 
 
 def _say_why(state: RetryCallState) -> None:

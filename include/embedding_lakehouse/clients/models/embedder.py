@@ -106,20 +106,29 @@ class Embedder:
             for request in requests:
                 yield request, self._asker.answers([pieces[number] for number in request])
             return
-        waiting, under_way = iter(requests), dict[Future[list[Answered]], Request]()
         with ThreadPoolExecutor(most, thread_name_prefix="request") as pool:
-            error: Exception | None = None
-            while True:
-                for request in islice(waiting, 0 if error else most - len(under_way)):
-                    under_way[pool.submit(self._asker.answers, [pieces[number] for number in request])] = request
-                if not under_way:
-                    break
-                for done in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    request = under_way.pop(done)
-                    if found := done.exception():
-                        error = error or _raisable(found)
-                    else:
-                        yield request, done.result()
+            try:
+                yield from self._side_by_side(pool, most, pieces, requests)
+            finally:
+                self._asker.give_up()
+
+    def _side_by_side(
+        self, pool: ThreadPoolExecutor, most: int, pieces: list[Piece], requests: list[Request]
+    ) -> Iterator[tuple[Request, list[Answered]]]:
+        waiting, under_way = iter(requests), dict[Future[list[Answered]], Request]()
+        error: BaseException | None = None
+        while True:
+            for request in islice(waiting, 0 if error else most - len(under_way)):
+                under_way[pool.submit(self._asker.answers, [pieces[number] for number in request])] = request
+            if not under_way:
+                break
+            for done in wait(under_way, return_when=FIRST_COMPLETED).done:
+                request = under_way.pop(done)
+                if found := done.exception():
+                    error = error or found
+                    self._asker.give_up()
+                else:
+                    yield request, done.result()
         if error:
             raise error
 
@@ -139,7 +148,3 @@ class Cut(NamedTuple):
 
 def _rejected(position: int, refusal: TextsRefused) -> Rejection:
     return Rejection(position, "too_long" if refusal.is_too_long else "refused", str(refusal))
-
-
-def _raisable(error: BaseException) -> Exception:
-    return error if isinstance(error, Exception) else RuntimeError(str(error))

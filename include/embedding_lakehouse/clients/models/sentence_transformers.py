@@ -4,7 +4,6 @@ A model by name is fetched when it is first used; with `HF_HUB_OFFLINE=1` it mus
 """
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
 from embedding_lakehouse.clients.models import Embedded
 from embedding_lakehouse.clients.models.refusals import TextsRefused
@@ -23,6 +22,11 @@ class SentenceTransformersModel:
     def __init__(self, profile: Profile) -> None:
         self._name = profile.model_name
         self._normalise = profile.normalise
+        try:
+            # Here and not above: it brings torch along, which is not to be loaded before a task needs it.
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise ConfigurationError(f"profile {profile.name!r} needs the extra sentence-transformers: {error}") from error
         try:
             self._model = SentenceTransformer(profile.model_name, truncate_dim=profile.dimensions)
         except (OSError, ValueError, RuntimeError) as error:

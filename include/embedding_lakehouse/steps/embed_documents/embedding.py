@@ -16,6 +16,7 @@ from embedding_lakehouse.clients.models import EmbeddingModel, load_model
 from embedding_lakehouse.clients.models.embedder import Embedder, Rejection
 from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import PRICED, BatchRow, hash_range
+from embedding_lakehouse.core.packing import fit_checkpoint
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_REUSE, DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.steps.embed_documents.rejecting import stage_rejections, staged_rejections
@@ -39,11 +40,7 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
     stage.put(chunks, known)
     unknown = chunks.filter(pc.invert(_of_texts(chunks, known)))
     if unknown.num_rows:
-        profile = stage.profile
-        tasks = settings.tasks_at_once(profile, shards)
-        embedder = Embedder(profile, model or load_model(profile), tasks, profile.batch.checkpoint_chunks)
-        _buy(stage, unknown, embedder)
-        stage.counts["requests"] = embedder.requests
+        _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
     return stage.counts
 
 
@@ -78,8 +75,12 @@ class Stage:
         self.counts["chunks_rejected"] += rejected.num_rows
 
 
-def _buy(stage: Stage, chunks: pa.Table, embedder: Embedder) -> None:
+def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> None:
     """Buy the vectors of the chunks' texts, each text once, and stage them checkpoint by checkpoint."""
+    limits = stage.profile.model_limits
+    in_flight = max(1, limits.requests_in_flight)
+    most_inputs, together = fit_checkpoint(stage.profile.batch.checkpoint_chunks, in_flight, limits.inputs_per_request)
+    embedder = Embedder(stage.profile, model, tasks, most_inputs)
     texts = dict(zip(chunks["text_hash"].to_pylist(), chunks["chunk_text"].to_pylist(), strict=True))
     hashes, bought, rejected = list(texts), Known(), dict[str, Rejection]()
     try:
@@ -89,11 +90,12 @@ def _buy(stage: Stage, chunks: pa.Table, embedder: Embedder) -> None:
                     rejected[hashes[outcome.position]] = outcome
                 else:
                     bought[hashes[outcome.position]] = KnownVector(outcome.vector, outcome.token_count, None)
-            if len(bought) >= stage.profile.batch.checkpoint_chunks:
+            if len(bought) >= together:
                 _checkpoint(stage, chunks, bought, rejected)
     finally:
         # What was paid for is kept, whatever ended the rest.
         _checkpoint(stage, chunks, bought, rejected)
+        stage.counts["requests"] = embedder.requests
 
 
 def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection]) -> None:
