@@ -27,30 +27,30 @@ LIMITS = {
 }
 
 
-def run_task(environment: Mapping[str, str], task: int, limits: Mapping[str, int], ready: Barrier) -> None:
-    """One mapped task's part of the texts, once all tasks are ready."""
+def run_task(environment: Mapping[str, str], task: int, requests: int, limits: Mapping[str, int], ready: Barrier) -> None:
+    """One mapped task's part of the texts, which fills so many requests, once all tasks are ready."""
     os.environ.update(environment)
     profile = declared("openai", limits=limits)
     embedder = Embedder(profile, load_model(profile), settings.tasks_at_once(profile, TASKS))
-    texts = [f"{task} {number} ".ljust(4 * TOKENS_A_TEXT, "x") for number in range(REQUESTS_A_TASK * TEXTS_A_REQUEST)]
+    texts = [f"{task} {number} ".ljust(4 * TOKENS_A_TEXT, "x") for number in range(requests * TEXTS_A_REQUEST)]
     ready.wait()
     outcomes = [outcome for some in embedder.embed(texts) for outcome in some]
     assert sum(isinstance(outcome, Bought) for outcome in outcomes) == len(texts)
 
 
-def run_tasks(server: ModelServer, limits: Mapping[str, int]) -> list[Request]:
-    """What the server was asked by all tasks at once."""
+def run_tasks(server: ModelServer, requests_a_task: int, limits: Mapping[str, int]) -> list[Request]:
+    """What the server was asked by all tasks at once; every text was embedded, once."""
     processes = get_context("forkserver")
     processes.set_forkserver_preload([*PRELOADED, "airflow.providers.openai.hooks.openai", "embedding_lakehouse.clients.models.openai"])
     ready = processes.Barrier(TASKS)
-    tasks = [processes.Process(target=run_task, args=(server.connections(), task, limits, ready)) for task in range(TASKS)]
+    tasks = [processes.Process(target=run_task, args=(server.connections(), task, requests_a_task, limits, ready)) for task in range(TASKS)]
     for task in tasks:
         task.start()
     for task in tasks:
         task.join()
     assert [task.exitcode for task in tasks] == [0] * TASKS
     requests, texts = server.asked()
-    assert (len(texts), set(texts.values())) == (TASKS * REQUESTS_A_TASK * TEXTS_A_REQUEST, {1})
+    assert (len(texts), set(texts.values())) == (TASKS * requests_a_task * TEXTS_A_REQUEST, {1})
     return requests
 
 
@@ -66,7 +66,7 @@ def most_in_a_window(requests: list[Request]) -> tuple[int, int]:
 def paced(model_process: ModelServer) -> list[Request]:
     """What four tasks ask that know the rates."""
     model_process.put(window_s=WINDOW_S, requests_per_window=REQUESTS, tokens_per_window=TOKENS)
-    return run_tasks(model_process, LIMITS)
+    return run_tasks(model_process, REQUESTS_A_TASK, LIMITS)
 
 
 def test_the_tasks_together_stay_within_the_rates(paced: list[Request]) -> None:
@@ -83,8 +83,8 @@ def test_the_tasks_together_use_the_rates(paced: list[Request]) -> None:
 
 
 def test_tasks_that_know_no_rates_are_slowed_down_by_the_service_and_not_failed(model_process: ModelServer) -> None:
-    model_process.put(window_s=WINDOW_S, requests_per_window=2 * REQUESTS, tokens_per_window=2 * TOKENS)
-    requests = run_tasks(model_process, {"inputs_per_request": TEXTS_A_REQUEST, "requests_in_flight": 3})
+    model_process.put(window_s=WINDOW_S, requests_per_window=15)
+    requests = run_tasks(model_process, 10, {"inputs_per_request": TEXTS_A_REQUEST, "requests_in_flight": 3})
     assert sum(request.status == 429 for request in requests) > 0
 
 
