@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import checks, cold, edited, edits, memory, page, payload, quiet, undo, writing
+from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, undo, writing
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
@@ -23,6 +23,7 @@ from dev.stack.component import ROOT
 # In this order, so that the memory of all runs is known at the end.
 GROUPS = {
     "edits": edits,
+    "models": models,
     "writing": writing,
     "payload": payload,
     "cold": cold,

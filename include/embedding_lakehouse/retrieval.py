@@ -8,6 +8,7 @@ from typing import Any
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import load_model
+from embedding_lakehouse.clients.models.asking import embed_question
 from embedding_lakehouse.clients.pinecone import IndexService, Record, service_from_connection
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.profiles import Profile
@@ -45,9 +46,9 @@ def search(
     profile = settings.profile(profile_name or settings.default_profile())
     lake = lake or connect()
     release = Releases(lake).live(profile.name)
-    vectors, _ = load_model(profile).embed([profile.model_text(question)])
+    vector = embed_question(profile, load_model(profile), question)
     index = (service or service_from_connection()).open(IndexShape.of_release(release))
-    found = _own_records(profile, lambda filtered: index.search(release["namespace"], vectors[0], top_k, filtered), condition)
+    found = _own_records(profile, lambda filtered: index.search(release["namespace"], vector, top_k, filtered), condition)
     return _with_texts(lake, profile, [_match(record, release["release_id"]) for record in found])
 
 

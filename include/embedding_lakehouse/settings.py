@@ -82,3 +82,11 @@ def check(name: str) -> Check:
     if name not in checks():
         raise ConfigurationError(f"unknown check {name!r}; {sql_folder() / 'checks' / 'checks.toml'} declares {', '.join(checks())}")
     return checks()[name]
+
+
+def tasks_at_once(profile: Profile, tasks: int) -> int:
+    """How many of a run's `tasks` may ask the profile's model at the same time: as many as it declares, else as Airflow would run."""
+    from airflow.sdk.configuration import conf
+
+    bounds = (conf.getint("core", "parallelism"), conf.getint("core", "max_active_tasks_per_dag"))
+    return max(1, min(tasks, profile.limits.most_parallel or min((bound for bound in bounds if bound > 0), default=tasks)))

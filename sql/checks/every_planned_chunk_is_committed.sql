@@ -1,7 +1,7 @@
--- For every document of the batch, the chunks planned to be written are the chunks committed, by identity.
+-- For every document of the batch, the chunks planned to be written are the chunks committed or rejected, by identity.
 -- Why:     a lost part or a wrong file would go unseen in a total; here each document must agree.
 -- Grain:   one row per document whose chunks differ.
--- Binds:   1. batch_id, 2. batch_id, 3. batch_id.
+-- Binds:   1. batch_id, 2. batch_id, 3. batch_id, 4. batch_id.
 -- Names:   embeddings_snapshot (embeddings_db.document_embeddings).
 -- Used by: steps/embed_documents/auditing.py
 
@@ -17,6 +17,14 @@ kept as (
 
 ),
 
+refused as (
+
+    select chunk_id
+    from embeddings_db.rejected_chunks
+    where batch_id = ?
+
+),
+
 stated as (
 
     select
@@ -28,6 +36,7 @@ stated as (
     where
         batch_id = ?
         and chunk_id not in (select kept.chunk_id from kept)
+        and chunk_id not in (select refused.chunk_id from refused)
 
     union all
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from dev.stack import Stack
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import statement, statements
-from embedding_lakehouse.core.checks import CHECKS
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.monitoring_tables import ALERTS, DRIFT_MEASURES, DRIFT_VERDICTS
@@ -167,7 +167,7 @@ def test_quality_shows_the_last_verdict_of_each_check_what_failed_first(filled: 
 def test_quality_by_check_counts_audits_and_batches(filled: FilledLake) -> None:
     recorded = filled.rows(QUALITY_RESULTS)
     answered = {row["check_name"]: row for row in filled.answer("quality_by_check")}
-    assert answered.keys() == {check.name for check in CHECKS}
+    assert answered.keys() == settings.checks().keys()
     for name, row in answered.items():
         verdicts = Counter(result["verdict"] for result in recorded if result["check_name"] == name)
         assert picked([row], "passed_count", "warned_count", "failed_count") == [

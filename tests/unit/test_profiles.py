@@ -30,7 +30,10 @@ MISTAKES = {
     "profiles is a value": ("profiles = 3", "profiles.toml declares no profile"),
     "a profile is a value": ("[profiles]\ndocs = 3", "profile 'docs': 3 must be a table of settings"),
     "a bad name": (COMPLETE.replace("docs", '"Docs and more"'), "profile 'Docs and more': a name has 1 to 63 of a-z"),
-    "an unknown setting": (COMPLETE + "colour = 1", "profile 'docs': unknown setting 'colour'; known are batch, chunking, dimensions"),
+    "an unknown setting": (
+        COMPLETE + "colour = 1",
+        "profile 'docs': unknown setting 'colour'; known are batch, chunking, connection, dimensions",
+    ),
     "a missing setting": (COMPLETE.replace("dimensions = 256", ""), "profile 'docs'.*dimensions"),
     "a wrong type": (COMPLETE.replace("256", '"256"'), "profile 'docs': dimensions = '256' must be of type int"),
     "a boolean for a number": (COMPLETE.replace("256", "true"), "profile 'docs': dimensions = True must be of type int"),
@@ -66,6 +69,41 @@ MISTAKES = {
     "a limit of nothing": (COMPLETE + "batch = { documents = 0 }", "profile 'docs': every limit of batch must be positive"),
     "too many shards": (COMPLETE + "batch = { most_shards = 101 }", "profile 'docs': batch.most_shards must be from 1 to 100"),
     "a share above all": (COMPLETE + "batch = { delete_share = 1.1 }", "profile 'docs': batch.delete_share must be from 0 to 1"),
+    "an unknown provider": (
+        COMPLETE.replace("wordllama", "oracle"),
+        "profile 'docs': unknown provider 'oracle'; known are wordllama, .*and a class of your own as package.module:Class",
+    ),
+    "dimensions that a model does not have": (
+        COMPLETE.replace("wordllama", "bedrock_titan").replace("256", "300"),
+        "profile 'docs': dimensions must be one of 256, 512, 1024 for bedrock_titan",
+    ),
+    "a limit of another name": (
+        COMPLETE + "limits = { requests_a_day = 3 }",
+        "profile 'docs', limits: unknown setting 'requests_a_day'; known are inputs_per_request, most_parallel, over_limit",
+    ),
+    "a negative limit": (COMPLETE + "limits = { tokens_per_minute = -1 }", "profile 'docs': no limit may be negative"),
+    "a limit as text": (
+        COMPLETE + 'limits = { tokens_per_minute = "1M" }',
+        "profile 'docs', limits: tokens_per_minute = '1M' must be of type int",
+    ),
+    "an unknown policy": (COMPLETE + 'limits = { over_limit = "cut" }', "profile 'docs': limits.over_limit must be one of split, reject"),
+    "a text larger than a request": (
+        COMPLETE + "limits = { tokens_per_input = 9, tokens_per_request = 8 }",
+        "profile 'docs': limits.tokens_per_input must not be above limits.tokens_per_request",
+    ),
+    "a connection as a number": (COMPLETE + "connection = 5", "profile 'docs': connection = 5 must be of type str"),
+    "an option that the provider does not have": (
+        COMPLETE + "options = { colour = 1 }",
+        "profile 'docs', options: wordllama has no option 'colour'; known are none",
+    ),
+    "an option of a wrong type": (
+        COMPLETE.replace("wordllama", "openai") + 'options = { send_dimensions = "no" }',
+        "profile 'docs', options: send_dimensions = 'no' must be of type bool",
+    ),
+    "an option that holds a table": (
+        COMPLETE.replace("wordllama", "my_models:Model") + "options = { colours = [1, 2] }",
+        "profile 'docs', options: colours = \\[1, 2\\] must be a string, a number or a boolean",
+    ),
     "a shared version": (COMPLETE + COMPLETE.replace("docs", "more"), "2 profiles share model_version 'v1': give each its own"),
 }
 
@@ -95,6 +133,8 @@ DECIDING = {
     "normalise": "false",
     "text_normalisation": '"nfc"',
     "chunking": "{ max_characters = 1000 }",
+    "document_prefix": '"passage: "',
+    "limits": "{ tokens_per_input = 512 }",
 }
 
 
@@ -112,6 +152,11 @@ PACING = {
     "batch": "batch = { documents = 7, delete_share = 0.9 }",
     "index": 'index = { name = "another", metric = "dotproduct", include_text = false }',
     "price": "usd_per_million_tokens = 0.02",
+    "rates": "limits = { requests_per_minute = 60, tokens_per_minute = 10000, requests_in_flight = 2, most_parallel = 3 }",
+    "the size of a request": "limits = { inputs_per_request = 7, tokens_per_request = 1000 }",
+    "a text that is rejected rather than split": 'limits = { over_limit = "reject", tokens_per_input = 512 }',
+    "a connection": 'connection = "openai_of_another_account"',
+    "how a question is put": 'question_prefix = "query: "',
     "a default written out": 'chunking = { strategy = "structure", max_characters = 1250 }',
 }
 
@@ -119,6 +164,11 @@ PACING = {
 @pytest.mark.parametrize("addition", PACING.values(), ids=PACING)
 def test_what_does_not_decide_a_vector_leaves_the_fingerprint(addition: str) -> None:
     assert parsed(addition).fingerprint == parsed().fingerprint
+
+
+def test_an_option_decides_a_vector() -> None:
+    own = COMPLETE.replace("wordllama", "my_models:Model")
+    assert parsed('options = { style = "short" }', own).fingerprint != parsed(base=own).fingerprint
 
 
 def test_the_name_leaves_the_fingerprint() -> None:
@@ -129,6 +179,22 @@ def test_the_name_leaves_the_fingerprint() -> None:
 def test_the_fingerprint_is_the_same_for_ever() -> None:
     # Rows in the lake carry it: a change here would make every vector of every user count as made under other settings.
     assert parsed().fingerprint == "05de0378dd462d5d"
+
+
+def test_the_shipped_profile_keeps_its_fingerprint() -> None:
+    from embedding_lakehouse.settings import profile
+
+    assert profile("wordllama").fingerprint == "b186af63710c9f7e"
+
+
+def test_a_provider_s_own_limits_stand_where_the_profile_declares_none() -> None:
+    limits = parsed("limits = { inputs_per_request = 16 }", COMPLETE.replace("wordllama", "openai")).model_limits
+    assert (limits.inputs_per_request, limits.tokens_per_request, limits.tokens_per_input) == (16, 300_000, 8_192)
+
+
+def test_documents_and_questions_have_their_own_prefixes() -> None:
+    profile = parsed('document_prefix = "passage: "\nquestion_prefix = "query: "\ntext_normalisation = "nfkc"')
+    assert (profile.model_text("\ufb01"), profile.question_text("\ufb01")) == ("passage: fi", "query: fi")
 
 
 @pytest.mark.parametrize(("normalisation", "sent"), [("none", "ﬁ e\u0301"), ("nfc", "ﬁ é"), ("nfkc", "fi é")])

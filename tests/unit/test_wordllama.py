@@ -24,9 +24,13 @@ TEXTS = [
 ]
 
 
+def profile(name: str = "l2_supercat", dimensions: int = 256, normalise: bool = True) -> Profile:
+    return Profile("docs", "wordllama", name, "v1", dimensions, normalise)
+
+
 @pytest.fixture(scope="module")
 def model() -> WordLlamaModel:
-    return WordLlamaModel("l2_supercat", 256, normalise=True)
+    return WordLlamaModel(profile())
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,7 @@ def test_no_texts_have_no_vectors(model: WordLlamaModel) -> None:
 
 
 def test_without_normalisation_a_vector_keeps_its_length(model: WordLlamaModel, answer: Embedded) -> None:
-    raw = WordLlamaModel("l2_supercat", 256, normalise=False).embed(TEXTS).vectors
+    raw = WordLlamaModel(profile(normalise=False)).embed(TEXTS).vectors
     np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1, keepdims=True), answer.vectors, atol=1e-6)
     assert np.linalg.norm(raw, axis=1).max() > 1.1
 
@@ -81,11 +85,14 @@ def test_without_normalisation_a_vector_keeps_its_length(model: WordLlamaModel, 
 @pytest.mark.parametrize(("name", "dimensions"), [("l2_supercat", 64), ("l2_supercat", 100), ("l3_supercat", 256), ("nonsense", 256)])
 def test_weights_that_are_not_there_are_named(name: str, dimensions: int) -> None:
     with pytest.raises(ConfigurationError, match=f"wordllama brings no weights '{name}' of {dimensions} dimensions"):
-        WordLlamaModel(name, dimensions, normalise=True)
+        WordLlamaModel(profile(name, dimensions))
 
 
 def test_an_unknown_provider_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="profile 'docs': unknown provider 'oracle'; known is wordllama"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"profile 'docs': unknown provider 'oracle'; known are wordllama, .*and a class of your own as package\.module:Class",
+    ):
         load_model(Profile("docs", "oracle", "m", "v", 3))
 
 

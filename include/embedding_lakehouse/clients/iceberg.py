@@ -159,6 +159,19 @@ def rebase_branch(table: IcebergTable, branch: str) -> int | None:
     )
 
 
+def replace_branch(table: IcebergTable, branch: str, files: list[str], marks: dict[str, str]) -> int:
+    """Make these the files of a batch's branch, in the place of those it has, on a new snapshot from main's head; the snapshot's id."""
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        try:
+            return _put_branch(table, branch, files, marks)
+        except CommitFailedException:
+            continue
+    raise ConflictError(
+        f"could not replace the branch {branch} of {'.'.join(table.name())}: the table changes too often; run the task again"
+    )
+
+
 def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: dict[str, str]) -> int:
     """Point `branch` at main's head and add the files there, in one commit that fails if the branch changed in between."""
     never_retry(table)

@@ -10,14 +10,21 @@ from hashlib import sha256
 from typing import Any
 
 from embedding_lakehouse.core.chunking import Chunking, StructureChunking, WordChunking
+from embedding_lakehouse.core.providers import POLICIES, PROVIDERS, ModelLimits, Provider, provider_named
 from embedding_lakehouse.errors import ConfigurationError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 STRATEGIES: dict[str, type[StructureChunking] | type[WordChunking]] = {"structure": StructureChunking, "words": WordChunking}
 NORMALISATIONS = ("none", "nfc", "nfkc")
 METRICS = ("cosine", "dotproduct", "euclidean")
-# What costs or paces a vector, or where its copy goes, does not decide it: these may change under the same version.
-NOT_IN_FINGERPRINT = frozenset({"name", "batch", "index", "usd_per_million_tokens", "freshness_hours"})
+# What costs or paces a vector, how a question is put, or where a copy goes, decides no vector: these may change under the same version.
+NOT_IN_FINGERPRINT = frozenset(
+    {"name", "batch", "index", "usd_per_million_tokens", "freshness_hours", "limits", "connection", "question_prefix"}
+)
+# Settings that came later: without them a profile has the fingerprint that it always had.
+NOT_IN_FINGERPRINT_IF_EMPTY = frozenset({"document_prefix", "options"})
+
+Options = tuple[tuple[str, str | int | float | bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Profile:
     """One way from a text to a vector. `fingerprint` changes with every setting that decides the vector.
 
     A document is to be embedded within `freshness_hours` after its text was ingested.
+    `connection` is Airflow's connection to the provider, the provider's usual one if empty; `options` are settings that only it knows.
     """
 
     name: str
@@ -60,12 +68,21 @@ class Profile:
     freshness_hours: float = 24.0
     batch: BatchLimits = field(default_factory=BatchLimits)
     index: IndexTarget = field(default_factory=IndexTarget)
+    limits: ModelLimits = field(default_factory=ModelLimits)
+    connection: str = ""
+    document_prefix: str = ""
+    question_prefix: str = ""
+    options: Options = ()
 
     @property
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 over every setting that decides a vector."""
         deciding = {key: value for key, value in asdict(self).items() if key not in NOT_IN_FINGERPRINT}
+        deciding = {key: value for key, value in deciding.items() if value or key not in NOT_IN_FINGERPRINT_IF_EMPTY}
         deciding["chunking"] = self.chunking_strategy
+        # Where texts are split, the length from which they are decides vectors. Rejecting a text makes no other vector, only none.
+        if self.limits.over_limit == "split" and self.limits.tokens_per_input:
+            deciding["split_over_tokens"] = self.limits.tokens_per_input
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -75,14 +92,34 @@ class Profile:
         strategy = next(name for name, kind in STRATEGIES.items() if isinstance(self.chunking, kind))
         return f"{strategy}({settings})"
 
+    @property
+    def provider_declared(self) -> Provider:
+        """What is known of the profile's provider. Raises ConfigurationError for one that is neither known nor a class of one's own."""
+        provider = provider_named(self.provider)
+        if provider is None:
+            raise ConfigurationError(f"profile {self.name!r}: {_unknown_provider(self.provider)}")
+        return provider
+
+    @property
+    def model_limits(self) -> ModelLimits:
+        """The profile's limits, with the provider's own in the place of those not declared."""
+        return self.limits.completed(self.provider_declared.limits)
+
     def model_text(self, chunk_text: str) -> str:
-        """The chunk's text as it is sent to the model, under the profile's text normalisation."""
+        """The chunk's text as it is sent to the model: normalised, behind the profile's prefix for documents."""
+        return self.document_prefix + self._normalised(chunk_text)
+
+    def question_text(self, question: str) -> str:
+        """A question as it is sent to the model: normalised, behind the profile's prefix for questions."""
+        return self.question_prefix + self._normalised(question)
+
+    def _normalised(self, text: str) -> str:
         match self.text_normalisation:
             case "nfc":
-                return unicodedata.normalize("NFC", chunk_text)
+                return unicodedata.normalize("NFC", text)
             case "nfkc":
-                return unicodedata.normalize("NFKC", chunk_text)
-        return chunk_text
+                return unicodedata.normalize("NFKC", text)
+        return text
 
 
 def parse_profiles(toml: str, place: str) -> dict[str, Profile]:
@@ -121,10 +158,13 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
             "chunking": _typed(STRATEGIES[strategy], chunking, f"{where}, chunking"),
             "batch": _typed(BatchLimits, _as_table(settings.pop("batch", {}), f"{where}, batch"), f"{where}, batch"),
             "index": _typed(IndexTarget, _as_table(settings.pop("index", {}), f"{where}, index"), f"{where}, index"),
+            "limits": _typed(ModelLimits, _as_table(settings.pop("limits", {}), f"{where}, limits"), f"{where}, limits"),
+            "options": tuple(sorted(_as_table(settings.pop("options", {}), f"{where}, options").items())),
         },
         where,
     )
     _check_values(profile, where)
+    _check_provider(profile, where)
     return profile
 
 
@@ -162,6 +202,10 @@ def _check_values(profile: Profile, where: str) -> None:
         "batch.delete_share must be from 0 to 1": 0 <= profile.batch.delete_share <= 1,
         "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
         "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,
+        "no limit may be negative": min(value for key, value in asdict(profile.limits).items() if key != "over_limit") >= 0,
+        f"limits.over_limit must be one of {', '.join(POLICIES)}": profile.limits.over_limit in POLICIES,
+        "limits.tokens_per_input must not be above limits.tokens_per_request": not profile.limits.tokens_per_request
+        or profile.limits.tokens_per_input <= profile.limits.tokens_per_request,
         "chunking.max_characters must be from 50 to 100000": not isinstance(chunking, StructureChunking)
         or 50 <= chunking.max_characters <= 100_000,
         "chunking.overlap must be from 0 to below chunking.words": not isinstance(chunking, WordChunking)
@@ -170,3 +214,25 @@ def _check_values(profile: Profile, where: str) -> None:
     for rule, holds in rules.items():
         if not holds:
             raise ConfigurationError(f"{where}: {rule}")
+
+
+def _check_provider(profile: Profile, where: str) -> None:
+    provider = provider_named(profile.provider)
+    if provider is None:
+        raise ConfigurationError(f"{where}: {_unknown_provider(profile.provider)}")
+    if provider.dimensions and profile.dimensions not in provider.dimensions:
+        allowed = ", ".join(map(str, provider.dimensions))
+        raise ConfigurationError(f"{where}: dimensions must be one of {allowed} for {profile.provider}")
+    known = dict(provider.options)
+    for key, value in profile.options:
+        if not isinstance(value, str | int | float):
+            raise ConfigurationError(f"{where}, options: {key} = {value!r} must be a string, a number or a boolean")
+        # A class of one's own checks its options itself.
+        if profile.provider in PROVIDERS and key not in known:
+            raise ConfigurationError(f"{where}, options: {profile.provider} has no option {key!r}; known are {', '.join(known) or 'none'}")
+        if key in known and type(value) is not known[key]:
+            raise ConfigurationError(f"{where}, options: {key} = {value!r} must be of type {known[key].__name__}")
+
+
+def _unknown_provider(name: str) -> str:
+    return f"unknown provider {name!r}; known are {', '.join(PROVIDERS)}, and a class of your own as package.module:Class"

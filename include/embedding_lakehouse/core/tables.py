@@ -133,6 +133,7 @@ EMBEDDING_BATCHES = Table(
         Column("kind", "string", "roll_back, or null for a batch that embeds"),
         Column("undone_batches", "list<string>", "the batches that a roll-back undoes"),
         Column("published_at", "timestamptz", "when it became current"),
+        Column("chunks_rejected", "long", "of the planned chunks, those that the model refused"),
     ),
     properties=JOURNAL_COMMITS,
 )
@@ -177,6 +178,25 @@ BATCH_REUSE = Table(
         Column("source_file", "string", "the data file that holds the vector"),
     ),
     partitioned_by=("batch_id",),
+)
+
+REJECTED_CHUNKS = Table(
+    "embeddings_db.rejected_chunks",
+    (
+        BATCH_ID,
+        PROFILE,
+        DOC_ID,
+        Column("chunk_id", "string", "the chunk, which is no part of its document's version"),
+        Column("text_hash", "string", "SHA-256 hex of chunk_text"),
+        Column("chunk_text", "string", "the text that was refused"),
+        Column("content_hash", "string", "the version it was cut from"),
+        Column("chunk_index", "int", "its position in that version, from 0"),
+        Column("start_offset", "int", "offset of its first character in that version's text"),
+        Column("reason_code", "string", "too_long or refused"),
+        Column("reason", "string", "what the model said"),
+        Column("rejected_at", "timestamptz", "when"),
+    ),
+    partitioned_by=("profile",),
 )
 
 ROLL_BACK_VERSIONS = Table(
@@ -294,6 +314,7 @@ TABLES = (
     BATCH_DOCUMENTS,
     BATCH_CHUNKS,
     BATCH_REUSE,
+    REJECTED_CHUNKS,
     ROLL_BACK_VERSIONS,
     QUALITY_RESULTS,
     INDEX_RELEASES,

@@ -1,7 +1,9 @@
-"""Embedding models behind one small interface, each in a file of its own."""
+"""Embedding models behind one small interface, each in a file of its own; `core/providers.py` names them."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple, Protocol
+from importlib import import_module
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,22 +19,47 @@ class Embedded(NamedTuple):
 
 
 class EmbeddingModel(Protocol):
-    """Texts to vectors."""
+    """Texts to vectors: one request to whoever computes them. It is made of its profile: `Class(profile)`."""
 
     def embed(self, texts: list[str]) -> Embedded:
-        """Vectors and token counts of `texts`. Raises TransientError where asking again may help."""
+        """Vectors and token counts of `texts`. Raises ModelBusy where asking again may help, TextsRefused where a text is at fault."""
+        ...
+
+
+@runtime_checkable
+class EmbedsQuestions(Protocol):
+    """A model that embeds a question in another way than a document."""
+
+    def embed_questions(self, texts: list[str]) -> Embedded:
+        """As `embed`, for questions."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that counts tokens itself, before it is asked, and may take less of a text than its profile says."""
+
+    tokens_per_input: int
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        """The tokens of each text, as the model will count them."""
         ...
 
 
 @cache
 def load_model(profile: Profile) -> EmbeddingModel:
-    """The profile's model, loaded once a process. Raises ConfigurationError for a provider without a file here."""
-    match profile.provider:
-        case "wordllama":
-            from embedding_lakehouse.clients.models.wordllama import WordLlamaModel
+    """The profile's model, loaded once a process. Raises ConfigurationError for a provider that is not known or not installed."""
+    return _class_at(profile.provider_declared.path, profile)(profile)
 
-            return WordLlamaModel(profile.model_name, profile.dimensions, profile.normalise)
-    raise ConfigurationError(f"profile {profile.name!r}: unknown provider {profile.provider!r}; known is wordllama")
+
+def _class_at(path: str, profile: Profile) -> Callable[[Profile], EmbeddingModel]:
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"profile {profile.name!r}: provider {profile.provider!r} cannot be loaded from {path}: {error}"
+        ) from error
 
 
 def checked_vectors(vectors: np.ndarray, text_count: int, dimensions: int, model_name: str) -> np.ndarray:
@@ -53,3 +80,10 @@ def checked_vectors(vectors: np.ndarray, text_count: int, dimensions: int, model
     if not np.isfinite(vectors).all():
         raise TransientError(f"{model_name} answered a vector with NaN or infinity")
     return vectors
+
+
+def of_length_one(vectors: np.ndarray) -> np.ndarray:
+    """The vectors (n x dimensions), each scaled to length 1; a zero vector stays zero, one that is not finite stays so."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms != 0)

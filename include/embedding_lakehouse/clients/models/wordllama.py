@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import wordllama
 
-from embedding_lakehouse.clients.models import Embedded
+from embedding_lakehouse.clients.models import Embedded, of_length_one
+from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import ConfigurationError
 
 TEXTS_AT_ONCE = 64
 
 
 class WordLlamaModel:
-    """wordllama's weights `name` cut to `dimensions`; `normalise` scales each vector to length 1.
+    """wordllama's weights `model_name` cut to the profile's dimensions.
 
     Raises ConfigurationError for a model or a number of dimensions that the installed package does not bring along.
     """
 
-    def __init__(self, name: str, dimensions: int, normalise: bool) -> None:
+    def __init__(self, profile: Profile) -> None:
+        name, dimensions = profile.model_name, profile.dimensions
         package = Path(wordllama.__file__).parent
         try:
             loaded = wordllama.WordLlama.load(name, cache_dir=package, dim=dimensions, disable_download=True)
@@ -30,7 +32,7 @@ class WordLlamaModel:
         self._rows = loaded.embedding
         self._tokenizer = loaded.tokenizer
         self._tokenizer.no_padding()
-        self._normalise = normalise
+        self._normalise = profile.normalise
 
     def embed(self, texts: list[str]) -> Embedded:
         """Vectors and token counts of `texts`. A text without a token has the zero vector."""
@@ -43,10 +45,7 @@ class WordLlamaModel:
                     np.take(self._rows, token_ids, axis=0, mode="clip").sum(axis=0, out=mean)
                     mean /= len(token_ids)
                 token_counts.append(len(token_ids))
-        if self._normalise:
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            np.divide(vectors, norms, out=vectors, where=norms > 0)
-        return Embedded(vectors, token_counts)
+        return Embedded(of_length_one(vectors) if self._normalise else vectors, token_counts)
 
     def _token_ids(self, texts: list[str]) -> list[list[int]]:
         return [encoded.ids for encoded in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

@@ -1,66 +1,113 @@
 """Embed one shard of a batch's chunks: copy the vectors that exist, buy the others, stage both in checkpoints."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, checked_vectors, load_model
+from embedding_lakehouse.clients.models import EmbeddingModel, load_model
+from embedding_lakehouse.clients.models.embedder import Embedder, Rejection
 from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import PRICED, BatchRow, hash_range
+from embedding_lakehouse.core.packing import fit_checkpoint
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_REUSE, DOCUMENT_EMBEDDINGS
+from embedding_lakehouse.steps.embed_documents.rejecting import stage_rejections, staged_rejections
+from embedding_lakehouse.steps.embed_documents.reusing import Known, KnownVector, known_vectors
+
+COUNTED = ("chunks", "chunks_rejected", "texts_embedded", "tokens", "requests")
+Counts = dict[str, int]
 
 
-class KnownVector(NamedTuple):
-    """A vector that need not be bought: its values (float32, one per dimension), the text's tokens, the batch that made it."""
-
-    values: np.ndarray
-    token_count: int
-    copied_from: str | None
-
-
-Known = dict[str, KnownVector]
-
-
-def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = None, model: EmbeddingModel | None = None) -> dict[str, int]:
-    """Stage a row for every chunk of the shard that has none yet; counts of `chunks`, `texts_embedded` and `tokens`.
+def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = None, model: EmbeddingModel | None = None) -> Counts:
+    """Stage a row for every chunk of the shard that has none yet, or its rejection; what was done, by `COUNTED`.
 
     What a killed try staged is found and used, so a text is bought again at most within the checkpoint that was lost.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
-    counts = {"chunks": 0, "texts_embedded": 0, "tokens": 0}
     if row["state"] != PRICED:
-        return counts
-    profile = settings.profile_of(row)
+        return dict.fromkeys(COUNTED, 0)
+    stage = Stage(lake, row, settings.profile_of(row), shard)
     chunks, known = _work_left(lake, batch_id, shard, shards)
-    if not chunks.num_rows:
-        return counts
-    model = model or load_model(profile)
-    table = lake.table(DOCUMENT_EMBEDDINGS)
-    for portion in _portions(chunks, profile.batch.checkpoint_chunks):
-        bought = _embed_unknown(portion, known, profile, model)
-        known.update(bought)
-        write_part(table, _shard_folder(lake, batch_id, shard), _rows(row, profile, portion, known))
-        counts["chunks"] += portion.num_rows
-        counts["texts_embedded"] += len(bought)
-        counts["tokens"] += sum(vector.token_count for vector in bought.values())
-    return counts
+    stage.put(chunks, known)
+    unknown = chunks.filter(pc.invert(_of_texts(chunks, known)))
+    if unknown.num_rows:
+        _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
+    return stage.counts
 
 
 def staged_files(lake: Lake, batch_id: str) -> list[str]:
     """The parts staged for a batch so far, by shard."""
     table = lake.table(DOCUMENT_EMBEDDINGS)
     return list_parts(table, parts_folder(table, f"batch_id={batch_id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A shard's staged parts; `counts` adds up what was put there."""
+
+    lake: Lake
+    row: BatchRow
+    profile: Profile
+    shard: int
+    counts: Counts = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+
+    def put(self, chunks: pa.Table, vectors: Known) -> None:
+        """Write a row for each of the chunks whose text has a vector."""
+        ready = chunks.filter(_of_texts(chunks, vectors))
+        for portion in _portions(ready, self.profile.batch.checkpoint_chunks):
+            table = self.lake.table(DOCUMENT_EMBEDDINGS)
+            write_part(table, _shard_folder(self.lake, self.row["batch_id"], self.shard), _rows(self.row, self.profile, portion, vectors))
+        self.counts["chunks"] += ready.num_rows
+
+    def reject(self, chunks: pa.Table, reasons: dict[str, Rejection]) -> None:
+        """Write down each of the chunks whose text was rejected, with the reason."""
+        rejected = chunks.filter(_of_texts(chunks, reasons))
+        stage_rejections(self.lake, self.row, self.shard, rejected, reasons)
+        self.counts["chunks_rejected"] += rejected.num_rows
+
+
+def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> None:
+    """Buy the vectors of the chunks' texts, each text once, and stage them checkpoint by checkpoint."""
+    limits = stage.profile.model_limits
+    in_flight = max(1, limits.requests_in_flight)
+    most_inputs, together = fit_checkpoint(stage.profile.batch.checkpoint_chunks, in_flight, limits.inputs_per_request)
+    embedder = Embedder(stage.profile, model, tasks, most_inputs)
+    texts = dict(zip(chunks["text_hash"].to_pylist(), chunks["chunk_text"].to_pylist(), strict=True))
+    hashes, bought, rejected = list(texts), Known(), dict[str, Rejection]()
+    try:
+        for outcomes in embedder.embed([stage.profile.model_text(text) for text in texts.values()]):
+            for outcome in outcomes:
+                if isinstance(outcome, Rejection):
+                    rejected[hashes[outcome.position]] = outcome
+                else:
+                    bought[hashes[outcome.position]] = KnownVector(outcome.vector, outcome.token_count, None)
+            if len(bought) >= together:
+                _checkpoint(stage, chunks, bought, rejected)
+    finally:
+        # What was paid for is kept, whatever ended the rest.
+        _checkpoint(stage, chunks, bought, rejected)
+        stage.counts["requests"] = embedder.requests
+
+
+def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection]) -> None:
+    """Stage what has arrived, and forget it."""
+    if bought:
+        stage.put(chunks, bought)
+        stage.counts["texts_embedded"] += len(bought)
+        stage.counts["tokens"] += sum(vector.token_count for vector in bought.values())
+        bought.clear()
+    if rejected:
+        stage.reject(chunks, rejected)
+        rejected.clear()
 
 
 def _shard_folder(lake: Lake, batch_id: str, shard: int) -> str:
@@ -76,62 +123,19 @@ def _work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.T
     staged = list_parts(table, _shard_folder(lake, batch_id, shard))
     done = [chunk for part in read_parts(table, staged, ["chunk_id"]) for chunk in part["chunk_id"].to_pylist()]
     done += reuse.filter(reuse["is_kept"])["chunk_id"].to_pylist()
+    done += staged_rejections(lake, batch_id, shard)
     left = chunks.filter(pc.invert(pc.is_in(chunks["chunk_id"], value_set=pa.array(done, pa.large_string())))).sort_by("text_hash")
-    texts = set(left["text_hash"].to_pylist())
-    sources = {copy["text_hash"]: copy for copy in reuse.to_pylist() if copy["text_hash"] in texts}
-    return left, _copies(lake, sources) | _staged_vectors(lake, staged, texts)
+    return left, known_vectors(lake, reuse, staged, set(left["text_hash"].to_pylist()))
 
 
-def _copies(lake: Lake, sources: dict[str, dict[str, Any]]) -> Known:
-    """Vectors of the texts that another batch embedded, from the data files that hold them; a file that is gone is bought again."""
-    table = lake.table(DOCUMENT_EMBEDDINGS)
-    by_file: dict[str, list[str]] = {}
-    for text, source in sources.items():
-        by_file.setdefault(source["source_file"], []).append(text)
-    known: Known = {}
-    for file, texts in by_file.items():
-        try:
-            for text, batch, copied_from, values, tokens in _vectors(table, [file], texts):
-                if batch == sources[text]["source_batch"]:
-                    known[text] = KnownVector(values, tokens, copied_from or batch)
-        except FileNotFoundError:
-            continue
-    return known
-
-
-def _staged_vectors(lake: Lake, staged: list[str], texts: set[str]) -> Known:
-    """Vectors that a killed try bought or copied for texts that other chunks of the shard still need."""
-    found = _vectors(lake.table(DOCUMENT_EMBEDDINGS), staged, sorted(texts))
-    return {text: KnownVector(values, tokens, copied_from) for text, _, copied_from, values, tokens in found}
-
-
-def _vectors(table: Any, files: list[str], texts: list[str]) -> Iterator[tuple[str, str, str | None, np.ndarray, int]]:
-    """Text, batch, batch of the copied vector, values and tokens of each row of these texts."""
-    # Typed, since no texts at all are of no type, which cannot be compared.
-    wanted = ds.field("text_hash").isin(pa.array(texts, pa.string()))
-    for part in read_parts(table, files, ["text_hash", "batch_id", "copied_from_batch", "embedding", "token_count"], wanted):
-        values = part["embedding"].flatten().to_numpy(zero_copy_only=False).reshape(part.num_rows, -1) if part.num_rows else []
-        texts_and_batches = (part[name].to_pylist() for name in ("text_hash", "batch_id", "copied_from_batch"))
-        yield from zip(*texts_and_batches, values, part["token_count"].to_pylist(), strict=True)
+def _of_texts(chunks: pa.Table, texts: Known | dict[str, Rejection]) -> pa.ChunkedArray:
+    """Which of the chunks have one of these texts."""
+    return pc.is_in(chunks["text_hash"], value_set=pa.array(texts, pa.large_string()))
 
 
 def _portions(chunks: pa.Table, rows: int) -> Iterator[pa.Table]:
     for first in range(0, chunks.num_rows, rows):
         yield chunks.slice(first, rows)
-
-
-def _embed_unknown(chunks: pa.Table, known: Known, profile: Profile, model: EmbeddingModel) -> Known:
-    """Buy the vectors of the texts that are not known yet, each text once."""
-    wanted = dict(zip(chunks["text_hash"].to_pylist(), chunks["chunk_text"].to_pylist(), strict=True))
-    unknown = [text for text in wanted if text not in known]
-    if not unknown:
-        return {}
-    vectors, token_counts = _checked(model.embed([profile.model_text(wanted[text]) for text in unknown]), len(unknown), profile)
-    return {text: KnownVector(values, tokens, None) for text, values, tokens in zip(unknown, vectors, token_counts, strict=True)}
-
-
-def _checked(answer: Embedded, texts: int, profile: Profile) -> Embedded:
-    return Embedded(checked_vectors(answer.vectors, texts, profile.dimensions, profile.model_name), answer.token_counts)
 
 
 def _rows(row: BatchRow, profile: Profile, chunks: pa.Table, known: Known) -> pa.Table:

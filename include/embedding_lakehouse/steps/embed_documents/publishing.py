@@ -31,6 +31,7 @@ from embedding_lakehouse.core.tables import (
 from embedding_lakehouse.errors import ConflictError, LakehouseError, NothingToDo
 from embedding_lakehouse.steps.embed_documents.auditing import audit_again
 from embedding_lakehouse.steps.embed_documents.embedding import staged_files
+from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
 
 PUBLISH_TRIES = 5
 
@@ -38,24 +39,33 @@ PUBLISH_TRIES = 5
 def commit_embeddings(batch_id: str, lake: Lake | None = None) -> str:
     """Register the staged files on the batch's branch; the batch id. Running it twice commits once.
 
-    Raises LakehouseError where fewer or more rows are staged than planned.
+    Chunks that the model rejected are recorded, and are no part of their versions. Raises LakehouseError where fewer or more rows are
+    staged or rejected than planned.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
     if row["state"] == PRICED:
         table = lake.table(DOCUMENT_EMBEDDINGS)
-        files, staged = _each_chunk_once(table, batch_id, staged_files(lake, batch_id))
+        files, staged = _each_chunk_once(table, batch_id, staged_files(lake, batch_id), set())
+        rejected = record_rejections(lake, row, staged)
+        if rejected & staged:
+            files, staged = _each_chunk_once(table, batch_id, files, rejected)
         planned = row["chunks_planned"] - row["chunks_kept"]
-        if staged != planned:
-            raise LakehouseError(f"batch {batch_id} planned {planned} rows, {staged} are staged: clear its tasks embed_chunks")
+        if len(staged) + len(rejected) != planned:
+            raise LakehouseError(
+                f"batch {batch_id} planned {planned} rows, {len(staged)} are staged, {len(rejected)} rejected: clear its tasks embed_chunks"
+            )
         commit_files(table, branch_name(batch_id), files, {"batch_id": batch_id})
-        batches.move(lake, batch_id, COMMITTED)
+        batches.move(lake, batch_id, COMMITTED, chunks_rejected=len(rejected))
     return batch_id
 
 
-def _each_chunk_once(table: IcebergTable, batch_id: str, files: list[str]) -> tuple[list[str], int]:
-    """Files that hold each staged chunk once, and their rows: two tries that ran side by side may have staged the same chunks."""
-    seen: set[str] = set()
+def _each_chunk_once(table: IcebergTable, batch_id: str, files: list[str], rejected: set[str]) -> tuple[list[str], set[str]]:
+    """Files that hold each staged chunk once, and these chunks: two tries that ran side by side may have staged the same ones.
+
+    A chunk that was recorded as rejected is left out, though a late try embedded it.
+    """
+    seen: set[str] = set(rejected)
     chosen = []
     for file in files:
         chunk_ids = pa.concat_arrays([part["chunk_id"] for part in read_parts(table, [file], ["chunk_id"])]).to_pylist()
@@ -64,7 +74,7 @@ def _each_chunk_once(table: IcebergTable, batch_id: str, files: list[str]) -> tu
             file = _rewritten(table, batch_id, file, fresh) if fresh else ""
         seen.update(fresh)
         chosen += [file] if file else []
-    return chosen, len(seen)
+    return chosen, seen - rejected
 
 
 def _rewritten(table: IcebergTable, batch_id: str, file: str, chunk_ids: list[str]) -> str:

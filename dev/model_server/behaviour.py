@@ -1,0 +1,104 @@
+"""What the server lets in, what it refuses, the faults that a test switches on, and what it was asked."""
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import NamedTuple
+
+KINDS = (
+    "throttled",
+    "server_error",
+    "model_timeout",
+    "quota",
+    "unauthorized",
+    "forbidden",
+    "cut",
+    "garbage",
+    "nan",
+    "wrong_dimension",
+    "too_few",
+)
+
+
+@dataclass
+class Fault:
+    """A fault that hits the next requests, `times` of them (None: every one). `headers` go along with a refusal."""
+
+    kind: str
+    times: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(KINDS)}")
+
+
+@dataclass
+class Behaviour:
+    """What holds until the next one is put in force; 0 is no limit. A text with `poison` in it is refused without being named."""
+
+    window_s: float = 60.0
+    requests_per_window: int = 0
+    tokens_per_window: int = 0
+    inputs_per_request: int = 2_048
+    tokens_per_request: int = 300_000
+    tokens_per_input: int = 8_192
+    poison: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+
+class Asked(NamedTuple):
+    """A request: the second it came, its tokens and texts, and the status it was answered with."""
+
+    at: float
+    tokens: int
+    inputs: int
+    status: int
+
+
+class Record:
+    """The behaviour in force, and what was asked since: `asked`, and how often each text was embedded."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.put(Behaviour())
+
+    def put(self, behaviour: Behaviour) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.behaviour = behaviour
+            self.asked: list[Asked] = []
+            self.texts: Counter[str] = Counter()
+            self._window: deque[tuple[float, int]] = deque()
+
+    def note(self, texts: list[str], tokens: int, status: int) -> None:
+        """Write down a request that was answered."""
+        with self._lock:
+            self.asked.append(Asked(time.monotonic(), tokens, len(texts), status))
+            if status == 200:
+                self.texts.update(texts)
+
+    def fault(self) -> Fault | None:
+        """The fault that hits a request, if there is one."""
+        with self._lock:
+            for fault in self.behaviour.faults:
+                if fault.times is None:
+                    return fault
+                if fault.times > 0:
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def admit(self, tokens: int) -> float | None:
+        """Let a request in; None, or the seconds until the window has room for it."""
+        with self._lock:
+            now, limits = time.monotonic(), self.behaviour
+            while self._window and self._window[0][0] <= now - limits.window_s:
+                self._window.popleft()
+            over_requests = limits.requests_per_window and len(self._window) >= limits.requests_per_window
+            over_tokens = limits.tokens_per_window and sum(count for _, count in self._window) + tokens > limits.tokens_per_window
+            if (over_requests or over_tokens) and self._window:
+                return self._window[0][0] + limits.window_s - now
+            self._window.append((now, tokens))
+            return None

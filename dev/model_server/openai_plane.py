@@ -1,0 +1,102 @@
+"""OpenAI's `POST /v1/embeddings`, with its errors."""
+
+from base64 import b64encode
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from dev.model_server.behaviour import Behaviour, Fault, Record
+from dev.model_server.connections import cut
+from dev.model_server.vectors import tokens_of, vector_of
+
+MODELS = {"text-embedding-3-small": 1_536, "text-embedding-3-large": 3_072}
+router = APIRouter()
+
+
+@router.post("/v1/embeddings")
+async def embed(request: Request) -> Response:
+    """Embed a list of texts."""
+    record: Record = request.app.state.record
+    asked = await request.json()
+    texts = asked["input"]
+    tokens = sum(map(tokens_of, texts))
+    answer = _answer(request, record, asked, texts, tokens)
+    record.note(texts, tokens, answer.status_code)
+    return answer
+
+
+def _answer(request: Request, record: Record, asked: dict, texts: list[str], tokens: int) -> Response:
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if key != request.app.state.api_key:
+        return _error(401, f"Incorrect API key provided: {key}.", "invalid_request_error", "invalid_api_key")
+    if (wait := record.admit(tokens)) is not None:
+        return _throttled({"retry-after-ms": f"{wait * 1000:.0f}", "x-ratelimit-remaining-requests": "0"})
+    fault = record.fault()
+    if fault and (refusal := _refusal(request, fault, key)):
+        return refusal
+    if asked["model"] not in MODELS:
+        return _error(404, f"The model `{asked['model']}` does not exist or you do not have access to it.", code="model_not_found")
+    dimensions = asked.get("dimensions", MODELS[asked["model"]])
+    if dimensions > MODELS[asked["model"]]:
+        return _error(400, f"Invalid value for 'dimensions' = {dimensions}.", param="dimensions")
+    return _bad_request(record.behaviour, texts, tokens) or _vectors(texts, tokens, dimensions, asked.get("encoding_format"), fault)
+
+
+def _bad_request(limits: Behaviour, texts: list[str], tokens: int) -> Response | None:
+    if len(texts) > limits.inputs_per_request:
+        return _error(400, f"Invalid 'input': array too long. Expected {limits.inputs_per_request} items.", param="input")
+    if longest := max((tokens_of(text) for text in texts if tokens_of(text) > limits.tokens_per_input), default=0):
+        return _error(400, f"This model's maximum context length is {limits.tokens_per_input} tokens, however you requested {longest}.")
+    if tokens > limits.tokens_per_request:
+        return _error(400, f"Requested {tokens} tokens, max {limits.tokens_per_request} tokens per request", code="max_tokens_per_request")
+    if "" in texts or (limits.poison and any(limits.poison in text for text in texts)):
+        return _error(400, "'$.input' is invalid. Please check the API reference.")
+    return None
+
+
+def _vectors(texts: list[str], tokens: int, dimensions: int, encoding: str | None, fault: Fault | None) -> Response:
+    kind = fault.kind if fault else ""
+    vectors = [vector_of(text, dimensions - (kind == "wrong_dimension")) for text in texts][kind == "too_few" :]
+    if kind == "nan":
+        vectors[-1][0] = np.nan
+    # The order of the answers is not that of the texts: the index says which is which.
+    shown = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": b64encode(vector.tobytes()).decode() if encoding == "base64" else vector.tolist(),
+        }
+        for index, vector in reversed(list(enumerate(vectors)))
+    ]
+    return JSONResponse({"object": "list", "data": shown, "model": "m", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+
+def _refusal(request: Request, fault: Fault, key: str) -> Response | None:
+    match fault.kind:
+        case "throttled":
+            return _throttled(fault.headers)
+        case "quota":
+            return _error(429, "You exceeded your current quota.", "insufficient_quota", "insufficient_quota")
+        case "unauthorized":
+            return _error(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
+        case "server_error":
+            return _error(
+                500, f"The server had an error while processing your request with the key {key}.", "server_error", **fault.headers
+            )
+        case "garbage":
+            return Response("<html>Bad gateway</html>", media_type="application/json")
+        case "cut":
+            cut(request)
+    return None
+
+
+def _throttled(headers: dict[str, str]) -> Response:
+    return _error(429, "Rate limit reached for requests", "requests", "rate_limit_exceeded", **headers)
+
+
+def _error(
+    status: int, message: str, kind: str = "invalid_request_error", code: str | None = None, param: str | None = None, **headers: str
+) -> Response:
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})

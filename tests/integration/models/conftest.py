@@ -1,0 +1,4 @@
+from tests.lake_fixtures import empty_lake, lake, profiles
+from tests.model_fixtures import model_process, model_server
+
+__all__ = ["empty_lake", "lake", "model_process", "model_server", "profiles"]

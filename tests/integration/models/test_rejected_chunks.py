@@ -1,0 +1,193 @@
+"""Batches whose model refuses a text: its chunk is recorded and shown, its neighbours are published, and nothing is bought twice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.iceberg import scan
+from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, load_model
+from embedding_lakehouse.clients.models.asking import PLAIN_WORD
+from embedding_lakehouse.clients.models.refusals import TextsRefused
+from embedding_lakehouse.clients.parts import delete_folder, parts_folder, read_parts
+from embedding_lakehouse.core.hashing import chunk_id
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS, REJECTED_CHUNKS
+from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.steps.embed_documents.embedding import staged_files
+from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
+from tests.batches import BatchRun, CountingModel, current_chunks, current_documents, put_documents, run_batch
+from tests.lake_fixtures import PROFILES, declare
+from tests.model_fixtures import ModelServer
+
+BAD = "This section holds POISON for every model."
+GOOD = [f"Section {number} has nothing bad in all its text." for number in range(6)]
+DOCUMENTS = {"a": "\n\n".join([GOOD[0], BAD, GOOD[1]]), "b": "\n\n".join([GOOD[2], GOOD[3]]), "c": BAD}
+OPENAI = """
+[profiles.openai]
+provider = "openai"
+model_name = "text-embedding-3-small"
+model_version = "openai-v1"
+dimensions = 64
+chunking = { strategy = "structure", max_characters = 60 }
+batch = { checkpoint_chunks = 2, shard_tokens = 20 }
+"""
+
+
+class RefusingModel(CountingModel):
+    """Refuses every request with POISON in a text."""
+
+    def embed(self, texts: list[str]) -> Embedded:
+        if any("POISON" in text for text in texts):
+            raise TextsRefused("the model does not like it")
+        return super().embed(texts)
+
+
+def rejected(lake: Lake) -> list[tuple[str, int, str, str]]:
+    """Document, position, text and reason of every rejected chunk."""
+    rows = lake.table(REJECTED_CHUNKS).scan().to_arrow().to_pylist()
+    return sorted((row["doc_id"], row["chunk_index"], row["chunk_text"], row["reason"]) for row in rows)
+
+
+def ids(doc_id: str, *texts: str) -> list[str]:
+    return [chunk_id(doc_id, text) for text in texts]
+
+
+def embedded_so_far(run: BatchRun) -> set[str]:
+    """The texts that were staged, committed or not."""
+    parts = read_parts(run.lake.table(DOCUMENT_EMBEDDINGS), staged_files(run.lake, run.batch_id), ["chunk_text"])
+    return {text for part in parts for text in part["chunk_text"].to_pylist()}
+
+
+@pytest.fixture
+def published(lake: Lake) -> BatchRun:
+    """A published batch with a text that stands in two documents and is refused."""
+    put_documents(lake, DOCUMENTS)
+    return run_batch(lake, model=RefusingModel(), is_audited=True)
+
+
+def test_a_rejected_chunk_is_recorded_with_its_reason_and_is_no_part_of_its_version(published: BatchRun) -> None:
+    lake = published.lake
+    assert rejected(lake) == [("a", 1, BAD, "the model does not like it"), ("c", 0, BAD, "the model does not like it")]
+    assert current_documents(lake) == {"a": ids("a", GOOD[0], GOOD[1]), "b": ids("b", GOOD[2], GOOD[3]), "c": []}
+    assert len(current_chunks(lake)) == 4
+    assert (published.row["chunks_planned"], published.row["chunks_rejected"]) == (6, 2)
+    assert sorted(set(published.model.texts) - {PLAIN_WORD}) == GOOD[:4]
+
+
+def test_the_audit_shows_rejected_chunks_and_blocks_nothing(published: BatchRun) -> None:
+    results = published.lake.table(QUALITY_RESULTS).scan(row_filter="verdict <> 'passed'").to_arrow().to_pylist()
+    assert [(row["check_name"], row["verdict"], row["violation_count"]) for row in results] == [("no_chunk_is_rejected", "warned", 2)]
+    assert "the model does not like it" in results[0]["sample"]
+
+
+def test_an_unchanged_document_with_a_rejected_chunk_is_not_embedded_again(published: BatchRun) -> None:
+    assert run_batch(published.lake, model=RefusingModel()).result["plan"] == []
+
+
+def test_a_text_that_the_model_takes_by_now_is_embedded_with_the_next_edit(published: BatchRun) -> None:
+    lake = published.lake
+    put_documents(lake, DOCUMENTS | {"a": "\n\n".join([GOOD[0], BAD, GOOD[4]])})
+    edited = run_batch(lake, model=CountingModel(), is_audited=True)
+    assert sorted(edited.model.texts) == sorted([BAD, GOOD[4]])
+    assert current_documents(lake)["a"] == ids("a", GOOD[0], BAD, GOOD[4])
+
+
+def test_a_retry_asks_for_no_rejected_text_again(lake: Lake) -> None:
+    put_documents(lake, DOCUMENTS)
+    first = BatchRun(lake, model=RefusingModel()).until("embed")
+    again = CountingModel()
+    run_batch(lake, model=again)
+    assert again.texts == []
+    assert len(rejected(lake)) == first.row["chunks_planned"] - 4 == 2
+
+
+def test_committing_twice_records_once(lake: Lake) -> None:
+    put_documents(lake, DOCUMENTS)
+    run = BatchRun(lake, model=RefusingModel()).until("embed")
+    assert record_rejections(lake, run.row, set()) == record_rejections(lake, run.row, set())
+    run.commit()
+    run.commit()
+    run.publish()
+    assert (len(rejected(lake)), current_documents(lake)["c"]) == (2, [])
+
+
+def test_a_chunk_that_another_try_embedded_is_not_rejected(lake: Lake) -> None:
+    put_documents(lake, DOCUMENTS)
+    run = BatchRun(lake, model=RefusingModel()).until("price")
+    BatchRun(lake, model=RefusingModel(), result=dict(run.result)).embed()
+    put_other_try(BatchRun(lake, result=dict(run.result)))
+    run_batch(lake, model=CountingModel())
+    assert rejected(lake) == []
+    assert current_documents(lake)["c"] == ids("c", BAD)
+
+
+def put_other_try(run: BatchRun) -> None:
+    """Stage what a try that began at the same time stages: it has not seen the rejections of the other one."""
+    table = run.lake.table(REJECTED_CHUNKS)
+    folder = parts_folder(table, f"batch_id={run.batch_id}")
+    kept = {file: file.read_bytes() for file in Path(folder.removeprefix("file://")).rglob("*.parquet")}
+    delete_folder(table, folder)
+    run.embed()
+    for file, content in kept.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+FAULTS = {
+    "unauthorized": "refuses the API key of the connection openai_default",
+    "quota": "has used up its quota",
+    "wrong_dimension": r"answers vectors of \(63,\) dimensions, the profile declares 64",
+}
+
+
+@pytest.mark.parametrize(("kind", "message"), FAULTS.items(), ids=FAULTS)
+def test_what_was_paid_for_before_a_lasting_fault_is_kept_and_nothing_is_published(
+    lake: Lake, profiles: Path, model_server: ModelServer, kind: str, message: str
+) -> None:
+    declare(profiles, PROFILES + OPENAI)
+    put_documents(lake, {"b": "\n\n".join(GOOD)})
+    run = BatchRun(lake, "openai").until("price")
+    run.model = Interrupted(load_openai(), model_server, kind)
+    with pytest.raises(ConfigurationError, match=message):
+        run.embed()
+    paid = embedded_so_far(run)
+    assert 0 < len(paid) < len(GOOD)
+    for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
+        assert scan(lake.table(table), batch_id=run.batch_id).to_arrow().num_rows == 0
+    bought_before = model_server.asked()[1]
+    model_server.put()
+    run_batch(lake, "openai", load_openai())
+    assert len(current_chunks(lake, "openai")) == len(GOOD)
+    assert not paid & set(model_server.asked()[1]), "bought again"
+    assert set(bought_before.values()) <= {1}
+
+
+def load_openai() -> EmbeddingModel:
+    return load_model(settings.profile("openai"))
+
+
+class Interrupted:
+    """The real model, whose service begins to fail once it answered."""
+
+    def __init__(self, model: EmbeddingModel, server: ModelServer, kind: str) -> None:
+        self._model, self._server, self._kind = model, server, kind
+
+    def embed(self, texts: list[str]) -> Embedded:
+        answer = self._model.embed(texts)
+        self._server.put(faults=[{"kind": self._kind}])
+        assert np.isfinite(answer.vectors).all()
+        return answer
+
+
+def test_the_real_client_s_poisoned_text_is_rejected_and_its_neighbours_are_published(
+    lake: Lake, profiles: Path, model_server: ModelServer
+) -> None:
+    declare(profiles, PROFILES + OPENAI)
+    model_server.put(poison="POISON")
+    put_documents(lake, DOCUMENTS)
+    run_batch(lake, "openai", load_openai(), is_audited=True)
+    assert [(doc_id, index) for doc_id, index, _, _ in rejected(lake)] == [("a", 1), ("c", 0)]
+    assert len(current_chunks(lake, "openai")) == 4
+    assert set(model_server.asked()[1].values()) == {1}
