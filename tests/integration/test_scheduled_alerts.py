@@ -24,7 +24,7 @@ from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.monitoring_tables import ALERTS
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, Table
 from embedding_lakehouse.steps.set_up import create_tables
-from tests.alert_receivers import Topic, closed_address, topic, web_connection, webhook
+from tests.alert_receivers import QUIET, Topic, closed_address, topic, web_connection, webhook
 from tests.batches import put_documents
 
 DAGS = Path(__file__).parent / "alert_dags"
@@ -102,7 +102,7 @@ def put_what_blocks(lake: Lake) -> None:
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
     home = tmp_path_factory.mktemp("alerts")
     with topic() as receiver:
-        own = {
+        own = QUIET | {
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder_of_dags(home / "dags")),
             # What a task's process may take for its alert: more than by default, for a machine that has other work to do.
             "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "45",
