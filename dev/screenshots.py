@@ -62,8 +62,9 @@ def open_page(page: Page, path: str = "", **values: str) -> FrameLocator:
 
 
 def take(page: Page, file: Path) -> None:
-    """A picture of the window, once nothing loads any more."""
-    page.wait_for_load_state("networkidle")
+    """A picture of the window, once every frame in it is loaded; Airflow's own page asks on for as long as a run waits."""
+    for frame in page.frames:
+        frame.wait_for_load_state("load")
     page.mouse.move(0, 0)
     page.screenshot(path=file)
 

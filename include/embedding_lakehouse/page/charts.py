@@ -29,6 +29,11 @@ class Chart:
         return bool(self.exceeded and self.exceeded[-1])
 
     @property
+    def alarm(self) -> str:
+        """What is wrong with the newest value where it is exceeded."""
+        return "not equal" if self.limit is None else "beyond its limit"
+
+    @property
     def drawn(self) -> dict[str, Any]:
         """What the script draws."""
         times = [round(time.timestamp()) for time in self.times]

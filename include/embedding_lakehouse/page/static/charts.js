@@ -2,6 +2,7 @@
 "use strict";
 
 const HEIGHT = 170;
+const DAY = 86400;
 
 function colour(name) {
   const probe = document.createElement("span");
@@ -32,13 +33,23 @@ function draw(place) {
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
-    scales: { y: { range: (_, low, high) => range(low, high, limit) } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 52 }],
+    scales: { x: { range: (_, first, last) => period(first, last) }, y: { range: (_, low, high) => range(low, high, limit) } },
+    axes: [{ ...axis, space: 80, values: (_, moments) => moments.map((time) => written(time, moments)) }, { ...axis, size: 52 }],
     series,
   };
   place.replaceChildren();
   place.drawn = new uPlot(options, columns, place);
   place.style.color = ink;
+}
+
+// A single measurement stands in the middle of its day.
+function period(first, last) {
+  return first === last ? [first - DAY / 2, last + DAY / 2] : [first, last];
+}
+
+function written(time, moments) {
+  const text = new Date(time * 1000).toISOString();
+  return moments.length > 1 && moments[1] - moments[0] < DAY ? text.slice(5, 16).replace("T", " ") : text.slice(0, 10);
 }
 
 function range(low, high, limit) {
