@@ -13,7 +13,7 @@ from typing import Any
 from airflow.configuration import conf
 
 from embedding_lakehouse.clients.alerts import AlertRecord, alert_record
-from embedding_lakehouse.clients.notifiers import build_notifier, quiet_hooks, reason, send_alert
+from embedding_lakehouse.clients.notifiers import build_notifier, reason, send_alert
 from embedding_lakehouse.core.alerts import Alert, trial_alert
 from embedding_lakehouse.core.notifiers import SETTING, NotifierSetting, parse_notifiers
 from embedding_lakehouse.errors import ConfigurationError
@@ -64,7 +64,6 @@ def _send(alert: Alert, notifiers: Sequence[NotifierSetting] | None, seconds: fl
     except ConfigurationError as error:
         logger.error("The alert is sent to nobody: %s", error)
         return {}
-    quiet_hooks()
     ends = side_by_side({f"{place}. {one.classpath}": partial(send_alert, one, alert) for place, one in enumerate(wanted, 1)}, seconds)
     for name, failure in ends.items():
         if failure is None:

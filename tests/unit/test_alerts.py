@@ -181,7 +181,9 @@ def test_a_reason_has_no_address_in_it() -> None:
 
 
 class Instance:
-    """A task instance of which the listener may look at nothing but its task and state."""
+    """A task instance that has nothing to tell of its run."""
+
+    task_id = "embed_chunks"
 
     def __init__(self, owner: str, state: str) -> None:
         self.task = type("Task", (), {"owner": owner})
@@ -189,12 +191,17 @@ class Instance:
 
 
 @pytest.mark.parametrize(
-    ("owner", "state", "error"),
+    ("owner", "state", "error", "is_heard"),
     [
-        ("somebody", "failed", ValueError("x")),
-        ("embedding-lakehouse", "up_for_retry", ValueError("x")),
-        ("embedding-lakehouse", "failed", "set to failed by hand"),
+        ("embedding-lakehouse", "failed", ValueError("x"), True),
+        ("embedding-lakehouse", "failed", None, True),
+        ("somebody", "failed", ValueError("x"), False),
+        ("embedding-lakehouse", "up_for_retry", ValueError("x"), False),
+        ("embedding-lakehouse", "failed", "set to failed by hand", False),
     ],
 )
-def test_what_is_not_ours_or_not_for_good_is_not_looked_at(owner: str, state: str, error: Exception | str) -> None:
+def test_only_what_is_ours_and_failed_for_good_is_heard(
+    owner: str, state: str, error: Exception | str | None, is_heard: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     AlertListener().on_task_instance_failed(task_instance=Instance(owner, state), error=error)
+    assert ("The failure of embed_chunks could not be turned into an alert" in caplog.text) == is_heard

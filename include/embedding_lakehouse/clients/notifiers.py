@@ -1,6 +1,5 @@
 """Send an alert through Airflow's own notifiers, whatever service they speak to."""
 
-import logging
 import re
 from importlib import import_module
 from typing import Any
@@ -15,7 +14,6 @@ from embedding_lakehouse.errors import ConfigurationError
 # Whatever has a slash in it: a webhook's address is its secret, and errors of HTTP clients repeat it.
 ADDRESS = re.compile(r"\S*/\S+")
 LONGEST_REASON = 500
-HOOKS = ("airflow.task.hooks", "airflow.providers", "urllib3")
 
 
 def build_notifier(setting: NotifierSetting) -> BaseNotifier:
@@ -34,14 +32,6 @@ def send_alert(setting: NotifierSetting, alert: Alert) -> None:
     # Not by calling the notifier, which logs an error's whole text.
     notifier.render_template_fields(context)
     notifier.notify(context)
-
-
-def quiet_hooks() -> None:
-    """Let the hooks behind the notifiers log nothing from now on: their errors repeat addresses, which Airflow masks only in a task's log
-    as the UI shows it, not in what the scheduler prints.
-    """
-    for name in HOOKS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def reason(error: BaseException) -> str:

@@ -28,6 +28,7 @@ from embedding_lakehouse.errors import AlarmRaised, AuditFailed, LakehouseError
 from embedding_lakehouse.unseen_failures import tell_unseen
 from tests.alert_receivers import (
     MAIL,
+    QUIET,
     MailServer,
     Topic,
     closed_address,
@@ -237,7 +238,7 @@ def test_the_command_sends_a_trial_and_names_who_did_not_get_it(
 def test_what_the_command_prints_has_no_secret_in_it() -> None:
     own = {"AIRFLOW_CONN_CLOSED": web_connection(closed_address()), "EMBEDDING_LAKEHOUSE_NOTIFIERS": json.dumps([webhook("closed")])}
     command = [sys.executable, "-m", "embedding_lakehouse", "try-alerts"]
-    told = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
+    told = subprocess.run(command, env=os.environ | QUIET | own, capture_output=True, text=True, check=False)
     assert (told.returncode, "HttpNotifier: ConnectionError" in told.stdout) == (1, True)
     assert "a-secret" not in told.stdout + told.stderr
 
