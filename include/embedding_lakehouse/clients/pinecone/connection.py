@@ -20,12 +20,11 @@ class IndexConnection:
 
     def __init__(self, host: str, api_key: str, patience: float) -> None:
         self.patience = patience
-        # The SDK takes no retry settings here. Its own HTTP client, given ours, also sends a body as it was packed. The one that it makes
-        # by itself is closed unused: without certificates, since to load them takes as long as to send a hundred records.
-        self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS, ssl_verify=False)
+        self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS)
+        # The SDK takes no retry settings here. Its own HTTP client, given ours, also sends a body as it was packed.
         self._sdk._http.close()
-        self._sdk._config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
-        self._sdk._http = HTTPClient(self._sdk._config, API_VERSION)
+        config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
+        self._sdk._http = HTTPClient(config, API_VERSION)
 
     def _patiently(self, action: str, call: Callable[[], Any]) -> Any:
         retrying = Retrying(
