@@ -52,13 +52,9 @@ def test_no_request_is_above_a_limit(model_server: ModelServer) -> None:
     assert max(request.tokens for request in requests) <= 60
 
 
-@pytest.mark.parametrize(
-    ("limits", "tasks"), [({"tokens_per_request": 20}, 1), ({"tokens_per_minute": 60_000}, 120)], ids=["request", "rate"]
-)
-def test_a_text_is_not_split_for_the_size_of_a_request(model_server: ModelServer, limits: dict[str, int], tasks: int) -> None:
+def test_a_text_is_not_split_for_the_size_of_a_request(model_server: ModelServer) -> None:
     long = "word " * 500
-    profile = declared("openai", limits=limits)
-    assert_bought(outcomes(profile, [long], tasks=tasks), [long], [0])
+    assert_bought(outcomes(declared("openai", limits={"tokens_per_request": 20}), [long]), [long], [0])
 
 
 def test_an_embedder_may_be_asked_more_than_once(model_server: ModelServer) -> None:
