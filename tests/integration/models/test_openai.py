@@ -52,6 +52,17 @@ def test_no_request_is_above_a_limit(model_server: ModelServer) -> None:
     assert max(request.tokens for request in requests) <= 60
 
 
+def test_a_text_is_not_split_for_the_size_of_a_request(model_server: ModelServer) -> None:
+    long = "word " * 500
+    assert_bought(outcomes(declared("openai", limits={"tokens_per_request": 20}), [long]), [long], [0])
+
+
+def test_an_embedder_may_be_asked_more_than_once(model_server: ModelServer) -> None:
+    profile = declared("openai")
+    embedder = Embedder(profile, load_model(profile))
+    assert [len([one for some in embedder.embed(TEXTS) for one in some]) for _ in range(2)] == [40, 40]
+
+
 def test_the_dimensions_are_asked_for(model_server: ModelServer) -> None:
     found = outcomes(declared("openai", dimensions=64), TEXTS[:1])
     assert_bought(found, TEXTS, [0])

@@ -54,7 +54,8 @@ class Embedder:
         # A request larger than the task's share of a minute would never be let in.
         self._most_tokens = min(filter(None, (limits.tokens_per_request, limits.tokens_per_minute // tasks)), default=0)
         own = model.tokens_per_input if isinstance(model, CountsTokens) else 0
-        self._tokens_per_input = min(filter(None, (limits.tokens_per_input, own, self._most_tokens)), default=0)
+        # What paces requests decides no vector: a text that is larger than a request, but not too long for the model, is asked for alone.
+        self._tokens_per_input = min(filter(None, (limits.tokens_per_input, own)), default=0)
 
     @property
     def requests(self) -> int:
@@ -109,8 +110,10 @@ class Embedder:
         with ThreadPoolExecutor(most, thread_name_prefix="request") as pool:
             try:
                 yield from self._side_by_side(pool, most, pieces, requests)
-            finally:
+            except BaseException:
+                # Also where nobody takes the answers any more.
                 self._asker.give_up()
+                raise
 
     def _side_by_side(
         self, pool: ThreadPoolExecutor, most: int, pieces: list[Piece], requests: list[Request]
