@@ -33,7 +33,7 @@ function draw(place) {
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
-    scales: { x: { range: (_, first, last) => period(first, last) }, y: { range: (_, low, high) => range(low, high, limit) } },
+    scales: { x: { range: (_, first, last) => (times.length === 1 ? around(times[0]) : [first, last]) }, y: { range: (_, low, high) => range(low, high, limit) } },
     axes: [{ ...axis, space: 80, values: (_, moments) => moments.map((time) => written(time, moments)) }, { ...axis, size: 52 }],
     series,
   };
@@ -43,8 +43,8 @@ function draw(place) {
 }
 
 // A single measurement stands in the middle of its day.
-function period(first, last) {
-  return first === last ? [first - DAY / 2, last + DAY / 2] : [first, last];
+function around(time) {
+  return [time - DAY / 2, time + DAY / 2];
 }
 
 function written(time, moments) {
