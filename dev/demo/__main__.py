@@ -51,7 +51,7 @@ def main() -> int:
     if not arguments.no_keep:
         CONSOLE.print(
             f"\nAirflow: http://127.0.0.1:{stack.ports['airflow']}  user admin, password {stack.credentials.airflow_password}\n"
-            "The stack keeps running: `make status` shows it, `make down` stops it."
+            "Embeddings in its navigation shows all of this. The stack keeps running: `make status` shows it, `make down` stops it."
         )
     return 0
 
@@ -79,6 +79,9 @@ def run(stack: Stack) -> None:
     say(f"Question: {QUESTION}")
     show_matches(QUESTION)
     undo(airflow, folder)
+    say("Is the index the record, and did retrieval drift?")
+    for sentence in watch(airflow):
+        CONSOLE.print(f"  {sentence}")
     show_costs(costs)
     CONSOLE.print(f"\n{time.monotonic() - begun:.0f} s in all.")
 
@@ -88,6 +91,12 @@ def undo(airflow: AirflowApi, folder: Path) -> None:
     from dev.demo.undoing import undo_a_bad_batch
 
     undo_a_bad_batch(airflow, folder, QUESTION, lambda: index(airflow, "the bad batch", str(folder)), say)
+
+
+def watch(airflow: AirflowApi) -> list[str]:
+    from dev.demo import watching
+
+    return watching.watch(airflow)
 
 
 def say(sentence: str) -> None:
