@@ -9,6 +9,9 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.chunking import chunk_document
 from embedding_lakehouse.core.hashing import chunk_id
+from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
+from embedding_lakehouse.steps.roll_back_embeddings.planning import plan_roll_back
 from tests.batches import BatchRun, CountingModel, current_chunks, current_documents, put_documents, run_batch
 from tests.lake_fixtures import SavedLake
 
@@ -157,3 +160,14 @@ def test_texts_of_any_characters_come_back_as_they_were(lake: Lake) -> None:
     put_documents(lake, documents)
     run = run_batch(lake, "other")
     assert current_chunks(lake, "other") == expected_chunks(documents, run.model, "other")
+
+
+def test_what_was_rolled_back_is_embedded_again_and_every_check_holds(lake: Lake) -> None:
+    put_documents(lake, {"a": SENTENCES[0]})
+    run_batch(lake)
+    put_documents(lake, {"a": SENTENCES[1], "b": SENTENCES[0]})
+    undone = run_batch(lake)
+    apply_roll_back(plan_roll_back("small", without_batch=undone.batch_id, reason="a test", lake=lake), lake=lake)
+    run_batch(lake, is_audited=True)
+    assert {row["verdict"] for row in lake.table(QUALITY_RESULTS).scan().to_arrow().to_pylist()} == {"passed"}
+    assert current_documents(lake).keys() == {"a", "b"}
