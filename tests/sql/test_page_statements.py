@@ -9,7 +9,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.hashing import content_hash
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import INDEX_RELEASES, QUALITY_RESULTS
 from embedding_lakehouse.page.documents import document_history
 from embedding_lakehouse.page.reading import Reading
 from embedding_lakehouse.steps.set_up import create_views
@@ -55,6 +55,7 @@ def shown(module_lake: Lake) -> Shown:
             for key, text in texts.items()
         ],
     )
+    append(module_lake, INDEX_RELEASES, [*_releases(first.row["versions_snapshot"], shown.second.row["versions_snapshot"])])
     record_drift(module_lake, "small")
     record_alert(module_lake, "small")
     append(
@@ -64,6 +65,13 @@ def shown(module_lake: Lake) -> Shown:
     )
     append(module_lake, QUALITY_RESULTS, _results(first.batch_id, ["accepted"], later=1))
     return shown
+
+
+def _releases(*snapshots: int) -> list[dict]:
+    """A retired release of the first batch, the live one of the second, and one whose snapshot has expired."""
+    states = zip(("retired", "live", "verified"), (*snapshots, 1), strict=True)
+    same = {"profile": "small", "index_name": "small", "created_at": BEGAN}
+    return [same | {"release_id": state, "namespace": state, "state": state, "versions_snapshot": at} for state, at in states]
 
 
 def _results(batch_id: str, verdicts: list[str], later: int = 0) -> list[dict]:
@@ -155,6 +163,19 @@ def test_a_copied_vector_names_the_batch_that_made_it(shown: Shown) -> None:
     history = document_history(shown.lake, settings.profile("small"), "copy", None, None)
     assert history is not None
     assert [(chunk.batch_id, chunk.copied_from_batch) for chunk in history.chunks] == [(shown.second.batch_id, shown.first.batch_id)]
+
+
+def held(shown: Shown, doc_id: str) -> dict[str, str | None]:
+    history = document_history(shown.lake, settings.profile("small"), doc_id, None, None)
+    return {each.release.release_id: each.content_hash for each in history.releases} if history else {}
+
+
+def test_each_release_holds_the_version_of_its_own_state(shown: Shown) -> None:
+    assert held(shown, "o'b") == {"live": content_hash("It's beta anew."), "retired": content_hash("It's beta."), "verified": None}
+
+
+def test_a_release_from_before_a_document_does_not_hold_it(shown: Shown) -> None:
+    assert held(shown, "copy") == {"live": content_hash("Alpha."), "verified": None}
 
 
 def test_a_document_that_never_was_has_no_history(shown: Shown) -> None:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.receipts import HoldingRelease
-from embedding_lakehouse.core.tables import SOURCE_DOCUMENTS
+from embedding_lakehouse.core.releases import HELD
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
 from embedding_lakehouse.core.text_changes import Line, text_changes
-from embedding_lakehouse.page.reading import Reading
-from embedding_lakehouse.page.rows import Chunk, DocumentVersion
-from embedding_lakehouse.receipts import explain
+from embedding_lakehouse.page.reading import Reading, side_by_side
+from embedding_lakehouse.page.rows import Chunk, DocumentVersion, Release
 
 SHOWN_CHUNKS = 200
 
@@ -26,6 +25,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A release with the version of the document that it holds; None where the snapshot that it was led to has expired."""
+
+    release: Release
+    content_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """A document, with the version that is looked at."""
 
@@ -33,7 +40,7 @@ class History:
     shown: DocumentVersion
     chunks: list[Chunk]
     comparison: Comparison | None
-    releases: tuple[HoldingRelease, ...]
+    releases: list[Held]
 
 
 def document_history(lake: Lake, profile: Profile, doc_id: str, version: int | None, than: int | None) -> History | None:
@@ -49,15 +56,22 @@ def document_history(lake: Lake, profile: Profile, doc_id: str, version: int | N
     shown = next((each for each in versions if each.batch_number == version), versions[0])
     earlier = [each for each in versions if each.batch_number < shown.batch_number]
     other = next((each for each in versions if each.batch_number == than and each is not shown), earlier[0] if earlier else None)
-    chunks = reading.chunks(doc_id, shown.batch_number, SHOWN_CHUNKS) if shown.chunk_count else []
-    return History(versions, shown, chunks, _comparison(lake, doc_id, shown, other), _releases(lake, profile, chunks))
+    found = side_by_side(
+        chunks=lambda: reading.chunks(doc_id, shown.batch_number, SHOWN_CHUNKS) if shown.chunk_count else [],
+        comparison=lambda: _comparison(lake, doc_id, shown, other),
+        releases=lambda: _holding(lake, reading, doc_id),
+    )
+    return History(versions, shown, **found)
 
 
-def _releases(lake: Lake, profile: Profile, chunks: list[Chunk]) -> tuple[HoldingRelease, ...]:
-    """The releases that hold the version, as its first chunk that has a row tells."""
-    known = next((chunk.chunk_id for chunk in chunks if chunk.chunk_text is not None), None)
-    found = explain([known], profile.name, lake=lake).receipts if known else []
-    return found[0].releases if found else ()
+def _holding(lake: Lake, reading: Reading, doc_id: str) -> list[Held]:
+    """The releases that hold the document, or may: of an expired state nothing is known."""
+    ledger = lake.table(DOCUMENT_VERSIONS)
+    led = [release for release in reading.releases() if release.state in HELD and release.versions_snapshot is not None]
+    snapshots = {release.versions_snapshot for release in led if release.versions_snapshot}
+    known = {snapshot: reading.held_version(doc_id, snapshot) for snapshot in snapshots if ledger.snapshot_by_id(snapshot)}
+    held = [Held(release, known.get(release.versions_snapshot or 0)) for release in led]
+    return [each for each in held if each.content_hash or each.release.versions_snapshot not in known]
 
 
 def _comparison(lake: Lake, doc_id: str, shown: DocumentVersion, other: DocumentVersion | None) -> Comparison | None:

@@ -84,6 +84,11 @@ class Reading:
         binds = [name, doc_id, name, doc_id, batch_number, self.profile.model_version, doc_id, limit]
         return [Chunk._make(row) for row in self.sql.rows("page/list_chunks", binds)]
 
+    def held_version(self, doc_id: str, versions_snapshot: int) -> str | None:
+        """The hash of the document's version in a state of the ledger, None where it had none."""
+        rows = self.sql.rows("page/show_held_version", [self.profile.name, doc_id], versions_snapshot=versions_snapshot)
+        return str(rows[0][0]) if rows else None
+
 
 def side_by_side(**reads: Callable[[], Any]) -> dict[str, Any]:
     """What each of the reads answers, by its name; they run at the same time. Raises what the first of them raises."""
