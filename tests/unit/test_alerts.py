@@ -19,7 +19,10 @@ from embedding_lakehouse.errors import (
 )
 
 NIGHT = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
-BLOCKED = AuditFailed("batch 20260131T020000-abcdef is blocked, main is as it was. no_vector_is_zero: 2 rows, such as [['a']]")
+BLOCKED_BATCH = "20260131T020000-abcdef"
+BLOCKED = AuditFailed(
+    f"batch {BLOCKED_BATCH} is blocked, main is as it was. no_vector_is_zero: 2 rows, such as [['a']]", BLOCKED_BATCH, ["no_vector_is_zero"]
+)
 SNS = "airflow.providers.amazon.aws.notifications.sns.SnsNotifier"
 
 
@@ -47,15 +50,14 @@ def alarm(kind: str) -> AlarmRaised:
 
 def test_a_blocked_batch_is_told_with_its_batch_check_and_what_to_do() -> None:
     alert = raised(wrapped(BLOCKED), "audit.conclude")
-    assert (alert.kind, alert.subject) == ("blocked_batch", "20260131T020000-abcdef")
-    assert alert.summary == "Batch 20260131T020000-abcdef is blocked by its audit"
+    assert (alert.kind, alert.subject) == ("blocked_batch", BLOCKED_BATCH)
+    assert alert.summary == f"Batch {BLOCKED_BATCH} is blocked by its audit: no_vector_is_zero"
     for part in ("no_vector_is_zero: 2 rows", "main is as it was", "discard_open", "task audit.conclude", "http://airflow/dags/a"):
         assert part in alert.message
 
 
 def test_the_checks_that_an_error_names_stand_in_the_first_line() -> None:
-    error = AuditFailed("not so")
-    error.batch_id, error.checks = "b-1", ["no_vector_is_zero", "every_vector_is_finite"]
+    error = AuditFailed("not so", "b-1", ["no_vector_is_zero", "every_vector_is_finite"])
     assert raised(error, "publish_batch").summary == "Batch b-1 is blocked by its audit: no_vector_is_zero, every_vector_is_finite"
 
 

@@ -1,6 +1,5 @@
 """Alerts: what a task that failed for good means for a person, as a text that says what, since when, how bad, what to do."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +23,6 @@ LONGEST_DETAIL = 4_000
 LONGEST_TITLE = 100
 # The checks of a batch are tasks of this group: each fails on its own, and `conclude` says what that means for the batch.
 AUDIT_GROUP, CONCLUSION = "audit.", "audit.conclude"
-BLOCKED = re.compile(r"batch (\S+) is blocked")
 
 IMPACTS = {
     BLOCKED_BATCH: "Main is as it was, and search answers from it. The profile gets no other batch until this one passes or is given up.",
@@ -114,8 +112,8 @@ def alert_of(failed: FailedTask) -> Alert | None:
     for error in _causes(failed.error):
         if isinstance(error, AlarmRaised):
             return _alarm(failed, error)
-        if isinstance(error, AuditFailed) and (batch_id := blocked_batch(error)):
-            return _blocked(failed, error, batch_id)
+        if isinstance(error, AuditFailed) and error.batch_id:
+            return _blocked(failed, error, error.batch_id)
     return _failure(failed)
 
 
@@ -139,12 +137,6 @@ def trial_alert() -> Alert:
         impact="not at all",
         action="nothing",
     )
-
-
-def blocked_batch(error: AuditFailed) -> str | None:
-    """The batch that the error blocks, if it blocks one."""
-    named = BLOCKED.match(str(error))
-    return getattr(error, "batch_id", None) or (named[1] if named else None)
 
 
 def task_address(base_url: str, dag_id: str, run_id: str, task_id: str = "") -> str:
@@ -183,13 +175,12 @@ def _alarm(failed: FailedTask, alarm: AlarmRaised) -> Alert:
 
 
 def _blocked(failed: FailedTask, error: AuditFailed, batch_id: str) -> Alert:
-    checks = [str(check) for check in getattr(error, "checks", None) or []]
     return _alert(
         failed,
         kind=BLOCKED_BATCH,
         profile=None,
         subject=batch_id,
-        summary=f"Batch {batch_id} is blocked by its audit" + (f": {', '.join(checks)}" if checks else ""),
+        summary=f"Batch {batch_id} is blocked by its audit" + (f": {', '.join(error.checks)}" if error.checks else ""),
         detail=str(error),
         impact=IMPACTS[BLOCKED_BATCH],
         action=BLOCKED_ACTION,

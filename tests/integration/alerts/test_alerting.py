@@ -42,7 +42,7 @@ from tests.alert_receivers import (
 
 NIGHT = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 DRIFT = AlarmRaised("drift", "small", "m-17", NIGHT, "provider change; canary cosine fell to 0.953", "pin the provider's version")
-BLOCKED = AuditFailed("batch b-7 is blocked, main is as it was. no_vector_is_zero: 2 rows")
+BLOCKED = AuditFailed("batch b-7 is blocked, main is as it was. no_vector_is_zero: 2 rows", "b-7", ["no_vector_is_zero"])
 
 
 def alert(error: Exception = DRIFT, run_id: str = "a run", **place: Any) -> Alert:
