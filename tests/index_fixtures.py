@@ -51,13 +51,14 @@ def profile(request: pytest.FixtureRequest, profiles: Path) -> Profile:
 
 
 def declaration(name: str, dimensions: int = 8) -> str:
-    """A profile of the bundled model."""
+    """A profile of the bundled model, whose vectors are taken as they come: those of the tests' own model have not the length 1."""
     return f"""
         [profiles."{name}"]
         provider = "wordllama"
         model_name = "l2_supercat"
         model_version = "{name}-v1"
         dimensions = {dimensions}
+        normalise = false
         chunking = {{ strategy = "structure", max_characters = 50 }}
         index = {{ name = "{name}" }}
     """

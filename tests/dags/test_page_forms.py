@@ -20,4 +20,4 @@ def params(dag_id: str) -> set[str]:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.dag_id)
 def test_a_form_asks_for_nothing_that_its_dag_does_not_take(form: Form) -> None:
-    assert {field.name for field in form.fields} <= params(form.dag_id) | {"accept_checks", "accept_reason"}
+    assert {field.name for field in form.fields} <= params(form.dag_id)
