@@ -16,13 +16,13 @@ from embedding_lakehouse.clients.iceberg import append_once
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.hashing import chunk_id, content_hash, text_hash
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import (
     DOCUMENT_EMBEDDINGS,
     DOCUMENT_VERSIONS,
     EMBEDDING_BATCHES,
     INDEX_RELEASES,
-    QUALITY_RESULTS,
     SOURCE_DOCUMENTS,
     Table,
 )

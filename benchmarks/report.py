@@ -60,6 +60,7 @@ class Section:
 
 def write(folder: Path, name: str, section: Section, circumstances: dict[str, Any]) -> Path:
     """Put a group's section, with the circumstances of its run, beside those of the others; the Markdown file."""
+    folder.mkdir(parents=True, exist_ok=True)
     stored = folder / JSON_FILE
     kept: dict[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
     figures = [asdict(figure) | {"limit": figure.limit, "holds": figure.holds} for figure in section.figures]

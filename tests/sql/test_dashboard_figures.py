@@ -16,14 +16,13 @@ from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import statement, statements
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
-from embedding_lakehouse.core.monitoring_tables import ALERTS, DRIFT_MEASURES, DRIFT_VERDICTS
+from embedding_lakehouse.core.monitoring_tables import ALERTS, DRIFT_MEASURES, DRIFT_VERDICTS, QUALITY_RESULTS
 from embedding_lakehouse.core.tables import (
     DOCUMENT_EMBEDDINGS,
     DOCUMENT_VERSIONS,
     EMBEDDING_BATCHES,
     INDEX_RELEASES,
     INDEX_SYNCS,
-    QUALITY_RESULTS,
     SOURCE_DOCUMENTS,
 )
 from tests.filled_lake import FilledLake

@@ -9,7 +9,8 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.hashing import content_hash
-from embedding_lakehouse.core.tables import INDEX_RELEASES, QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import INDEX_RELEASES
 from embedding_lakehouse.page.documents import document_history
 from embedding_lakehouse.page.reading import Reading
 from embedding_lakehouse.steps.set_up import create_views

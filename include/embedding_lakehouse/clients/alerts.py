@@ -14,8 +14,7 @@ from pyiceberg.table import Table as IcebergTable
 from embedding_lakehouse.clients.iceberg import MissingTable, catalog_from_connection, load_table, never_retry, scan
 from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.alerts import BLOCKED_BATCH, Alert
-from embedding_lakehouse.core.monitoring_tables import ALERTS
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import ALERTS, QUALITY_RESULTS
 from embedding_lakehouse.errors import ConflictError
 
 TRIES = 20

@@ -10,7 +10,7 @@ from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import BatchRow
 from embedding_lakehouse.core.checks import ACCEPTED, Check
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 
 ResultRow = dict[str, Any]
 

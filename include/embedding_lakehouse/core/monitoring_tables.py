@@ -1,8 +1,31 @@
-"""The tables of monitoring: what was measured of drift, and each verdict; the samples, the canary texts; the alerts that were raised."""
+"""The tables of monitoring: what audits found, what was measured of drift, each verdict, the canaries, and the alerts."""
 
 from embedding_lakehouse.core.tables import BATCH_ID, DOC_ID, PROFILE, Column, Table
 
 MONITOR_ID = Column("monitor_id", "string", "the measurement, one for each run of monitor_embeddings and profile")
+
+QUALITY_RESULTS = Table(
+    "embeddings_db.quality_results",
+    (
+        BATCH_ID,
+        PROFILE,
+        Column("check_name", "string", "the sentence that must hold"),
+        Column("severity", "string", "fail or warn"),
+        Column("verdict", "string", "passed, warned, failed, accepted"),
+        Column("violation_count", "long", "offending rows found"),
+        Column("threshold", "long", "offending rows allowed"),
+        Column("sample", "string", "JSON list of the first offending rows, each an object of column and value"),
+        Column("engine", "string", "the SQL engine that answered"),
+        Column("embeddings_snapshot", "long", "the audited snapshot of document_embeddings"),
+        Column("versions_snapshot", "long", "the audited snapshot of document_versions"),
+        Column("checked_at", "timestamptz", "when"),
+        Column("measured_value", "double", "what the check measured: the offending rows, or the value of a check that measures one"),
+        Column("allowed_value", "double", "the largest value that passes"),
+        Column("source_snapshot", "long", "the pinned snapshot of source_documents"),
+        Column("accepted_by", "string", "who let the batch pass although the check failed"),
+        Column("accepted_reason", "string", "why"),
+    ),
+)
 
 DRIFT_MEASURES = Table(
     "embeddings_db.drift_measures",
@@ -106,4 +129,4 @@ ALERTS = Table(
     ),
 )
 
-MONITORING_TABLES = (DRIFT_MEASURES, DRIFT_VERDICTS, DRIFT_SAMPLES, CANARY_VECTORS, ALERTS)
+MONITORING_TABLES = (QUALITY_RESULTS, DRIFT_MEASURES, DRIFT_VERDICTS, DRIFT_SAMPLES, CANARY_VECTORS, ALERTS)

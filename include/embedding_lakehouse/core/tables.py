@@ -217,29 +217,6 @@ ROLL_BACK_VERSIONS = Table(
     partitioned_by=("batch_id",),
 )
 
-QUALITY_RESULTS = Table(
-    "embeddings_db.quality_results",
-    (
-        BATCH_ID,
-        PROFILE,
-        Column("check_name", "string", "the sentence that must hold"),
-        Column("severity", "string", "fail or warn"),
-        Column("verdict", "string", "passed, warned, failed, accepted"),
-        Column("violation_count", "long", "offending rows found"),
-        Column("threshold", "long", "offending rows allowed"),
-        Column("sample", "string", "JSON list of the first offending rows, each an object of column and value"),
-        Column("engine", "string", "the SQL engine that answered"),
-        Column("embeddings_snapshot", "long", "the audited snapshot of document_embeddings"),
-        Column("versions_snapshot", "long", "the audited snapshot of document_versions"),
-        Column("checked_at", "timestamptz", "when"),
-        Column("measured_value", "double", "what the check measured: the offending rows, or the value of a check that measures one"),
-        Column("allowed_value", "double", "the largest value that passes"),
-        Column("source_snapshot", "long", "the pinned snapshot of source_documents"),
-        Column("accepted_by", "string", "who let the batch pass although the check failed"),
-        Column("accepted_reason", "string", "why"),
-    ),
-)
-
 INDEX_RELEASES = Table(
     "embeddings_db.index_releases",
     (
@@ -316,7 +293,6 @@ TABLES = (
     BATCH_REUSE,
     REJECTED_CHUNKS,
     ROLL_BACK_VERSIONS,
-    QUALITY_RESULTS,
     INDEX_RELEASES,
     INDEX_SYNCS,
     SYNC_CHANGES,

@@ -21,9 +21,8 @@ from embedding_lakehouse.alerting import raise_alert
 from embedding_lakehouse.clients.alerts import AlertRecord
 from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.alerts import Alert, FailedTask, alert_of
-from embedding_lakehouse.core.monitoring_tables import ALERTS
+from embedding_lakehouse.core.monitoring_tables import ALERTS, QUALITY_RESULTS
 from embedding_lakehouse.core.notifiers import NotifierSetting
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
 from embedding_lakehouse.errors import AlarmRaised, AuditFailed, LakehouseError
 from embedding_lakehouse.unseen_failures import tell_unseen
 from tests.alert_receivers import (

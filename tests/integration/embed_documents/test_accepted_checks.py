@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.errors import AuditFailed, InputError
 from tests.batches import BatchRun, current_documents, put_documents, rewrite_branch
 from tests.blocked_batch import Blocked, WrongModel, heads

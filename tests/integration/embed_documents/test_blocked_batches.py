@@ -10,7 +10,8 @@ import pytest
 
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, QUALITY_RESULTS, SOURCE_DOCUMENTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, SOURCE_DOCUMENTS
 from embedding_lakehouse.errors import AuditFailed, ConfigurationError, TransientError
 from embedding_lakehouse.settings import checks
 from embedding_lakehouse.steps.embed_documents import auditing

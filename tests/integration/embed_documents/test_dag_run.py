@@ -9,7 +9,8 @@ import pytest
 
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES
 from embedding_lakehouse.settings import checks
 from tests.batches import current_documents, put_documents
 from tests.lake_fixtures import declare

@@ -9,7 +9,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.chunking import chunk_document
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
 from embedding_lakehouse.steps.roll_back_embeddings.planning import plan_roll_back
 from tests.batches import BatchRun, CountingModel, current_chunks, current_documents, put_documents, run_batch

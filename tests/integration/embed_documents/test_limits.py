@@ -8,7 +8,8 @@ import pytest
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.core.tables import BATCH_DOCUMENTS, QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import BATCH_DOCUMENTS
 from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
 from tests.batches import BatchRun, current_documents, put_documents, put_source_rows, run_batch
 from tests.lake_fixtures import PROFILES, SavedLake, StagedBatch, declare

@@ -14,7 +14,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.sql import statement
 from embedding_lakehouse.core.checks import BINDS
-from embedding_lakehouse.core.tables import QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 from embedding_lakehouse.errors import AuditFailed, ConfigurationError
 from embedding_lakehouse.steps.embed_documents import auditing
 from tests.batches import BatchRun, put_documents

@@ -10,7 +10,8 @@ from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import MAIN, scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import branch_name
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS, Table
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.errors import AuditFailed, ConflictError
 from embedding_lakehouse.steps.embed_documents import planning, publishing
 from tests.batches import BatchRun, current_chunks, put_documents, run_batch, state_of

@@ -13,7 +13,8 @@ from embedding_lakehouse.clients.models.asking import PLAIN_WORD
 from embedding_lakehouse.clients.models.refusals import TextsRefused
 from embedding_lakehouse.clients.parts import delete_folder, parts_folder, read_parts
 from embedding_lakehouse.core.hashing import chunk_id
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS, REJECTED_CHUNKS
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, REJECTED_CHUNKS
 from embedding_lakehouse.errors import ConfigurationError
 from embedding_lakehouse.steps.embed_documents.embedding import staged_files
 from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections

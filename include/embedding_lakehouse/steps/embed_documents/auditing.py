@@ -14,7 +14,8 @@ from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.quality_results import acceptance, record, result_row
 from embedding_lakehouse.core.batches import BLOCKED, BatchRow, branch_name
 from embedding_lakehouse.core.checks import ACCEPTED, FAILED, WARNED, Check, values_to_bind
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, QUALITY_RESULTS, Table
+from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.errors import AuditFailed, ConfigurationError
 
 SAMPLE_ROWS = 20
