@@ -12,6 +12,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -64,7 +65,9 @@ def topic() -> Iterator[Topic]:
     try:
         endpoint = f"http://{HOST}:{server.get_host_and_port()[1]}"
         sns, sqs = (boto3.client(name, endpoint_url=endpoint, **KEYS) for name in ("sns", "sqs"))
-        arn, queue = sns.create_topic(Name="alerts")["TopicArn"], sqs.create_queue(QueueName="alerts")["QueueUrl"]
+        # moto's state is the process's: under one name a queue would still hold what earlier tests were sent.
+        name = f"alerts-{uuid4()}"
+        arn, queue = sns.create_topic(Name=name)["TopicArn"], sqs.create_queue(QueueName=name)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
         sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
         yield Topic(endpoint, arn, queue, sqs)

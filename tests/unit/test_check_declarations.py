@@ -71,7 +71,7 @@ def test_a_check_that_warns_never_fails() -> None:
     assert Check("c", "m", severity="warn").verdict(1) == "warned"
 
 
-PROFILE = '[profiles.docs]\nprovider = "p"\nmodel_name = "m"\nmodel_version = "v"\ndimensions = 8\n'
+PROFILE = '[profiles.docs]\nprovider = "wordllama"\nmodel_name = "m"\nmodel_version = "v"\ndimensions = 8\n'
 
 
 def test_the_freshness_target_does_not_decide_a_vector() -> None:
