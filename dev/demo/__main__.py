@@ -6,7 +6,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -115,15 +114,10 @@ def index(airflow: AirflowApi, name: str, folder: str) -> Cost:
 
 def cost(name: str, seconds: float) -> Cost:
     """What the newest batch and the newest sync record of themselves, read from the lake."""
-    from embedding_lakehouse.clients.lake import connect
+    from dev.demo.lake import newest_row
     from embedding_lakehouse.core.tables import EMBEDDING_BATCHES, INDEX_SYNCS
 
-    lake = connect()
-
-    def newest(table: Any, by: str) -> dict[str, Any]:
-        return max(lake.table(table).scan().to_arrow().to_pylist(), key=lambda row: row[by])
-
-    batch, sync = newest(EMBEDDING_BATCHES, "batch_number"), newest(INDEX_SYNCS, "finished_at")
+    batch, sync = newest_row(EMBEDDING_BATCHES, "batch_number"), newest_row(INDEX_SYNCS, "finished_at")
     return Cost(
         name,
         batch["documents_new"] + batch["documents_changed"] + batch["documents_deleted"],

@@ -1,12 +1,9 @@
 """The demonstration's last look: the index compared with the record, and what drift monitoring says of the state that was reached."""
 
-from typing import Any
-
 from dev.demo.airflow_api import AirflowApi
-from embedding_lakehouse.clients.lake import connect
+from dev.demo.lake import newest_row
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.monitoring_tables import DRIFT_VERDICTS
-from embedding_lakehouse.core.tables import Table
 
 DAGS = ["reconcile_index", "monitor_embeddings"]
 
@@ -17,9 +14,5 @@ def watch(airflow: AirflowApi) -> list[str]:
     airflow.await_dags(DAGS)
     for dag_id in DAGS:
         airflow.trigger(dag_id)
-    compared, measured = _newest(INDEX_RECONCILIATIONS, "finished_at"), _newest(DRIFT_VERDICTS, "measured_at")
+    compared, measured = newest_row(INDEX_RECONCILIATIONS, "finished_at"), newest_row(DRIFT_VERDICTS, "measured_at")
     return [f"{compared['fidelity']:.2%} of {compared['expected_count']:,} records equal their row in the lake", measured["verdict"]]
-
-
-def _newest(table: Table, by: str) -> dict[str, Any]:
-    return max(connect().table(table).scan().to_arrow().to_pylist(), key=lambda row: row[by])
