@@ -24,6 +24,10 @@ class ConflictError(LakehouseError):
     """Somebody else changed the same table or batch in between; what was written stays unpublished."""
 
 
+class PlanOvertaken(ConflictError):
+    """A batch of the profile was published since the changes were counted: count them again."""
+
+
 class ApprovalRequired(LakehouseError):
     """The step would do more than its declared limit allows without a person's consent."""
 

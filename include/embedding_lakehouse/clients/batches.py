@@ -22,7 +22,7 @@ from embedding_lakehouse.core.batches import (
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.roll_backs import RollBack, check_none_open, turned
 from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
-from embedding_lakehouse.errors import ConflictError
+from embedding_lakehouse.errors import ConflictError, PlanOvertaken
 
 STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED, PUBLISHED)
 
@@ -43,8 +43,8 @@ def batch(lake: Lake, batch_id: str) -> BatchRow:
 def begin(lake: Lake, profile: Profile, planned: dict[str, Any], after: str | None) -> BatchRow:
     """Journal a planned batch under the next free number; `after` is the profile's latest published batch as the plan knew it.
 
-    Raises ConflictError where another run began or published a batch of the profile in between, since documents could go back to an
-    older version then; ConfigurationError for a changed profile.
+    Raises ConflictError where another run began a batch of the profile in between, PlanOvertaken where one was published, since documents
+    could go back to an older version then; ConfigurationError for a changed profile.
     """
 
     def decide(rows: list[BatchRow]) -> list[BatchRow]:
@@ -53,7 +53,7 @@ def begin(lake: Lake, profile: Profile, planned: dict[str, Any], after: str | No
             raise ConflictError(f"the run {other['run_id']} began batch {other['batch_id']} of profile {profile.name!r} in between")
         latest = latest_published(rows, profile.name)
         if latest and latest["batch_id"] != after:
-            raise ConflictError(f"batch {latest['batch_id']} was published after the changes were counted: run embed_documents again")
+            raise PlanOvertaken(f"batch {latest['batch_id']} was published after the changes were counted: run embed_documents again")
         now = datetime.now(UTC)
         return [planned | {"batch_number": next_batch_number(rows), "state": PLANNED, "planned_at": now, "updated_at": now}]
 

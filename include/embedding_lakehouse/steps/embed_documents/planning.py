@@ -30,7 +30,7 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.errors import InputError, PlanOvertaken
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
 
 Changes = dict[str, Any]
@@ -98,7 +98,12 @@ def plan_batch(
         check_resumable(planned, profile)
         batches.take_over(lake, planned["batch_id"], dag_id, run_id)
     else:
-        planned = _plan_next(lake, profile, changes, allow_deletes, {"dag_id": dag_id, "run_id": run_id})
+        run_keys = {"dag_id": dag_id, "run_id": run_id}
+        try:
+            planned = _plan_next(lake, profile, changes, allow_deletes, run_keys)
+        except PlanOvertaken as overtaken:
+            logger.warning("%s; they are counted again", overtaken)
+            planned = _plan_next(lake, profile, detect_changes(profile.name, lake), allow_deletes, run_keys)
     return [{"batch_id": planned["batch_id"], "shard": shard} for shard in range(planned["document_shards"])] if planned else []
 
 
