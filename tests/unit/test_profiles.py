@@ -32,7 +32,7 @@ MISTAKES = {
     "a bad name": (COMPLETE.replace("docs", '"Docs and more"'), "profile 'Docs and more': a name has 1 to 63 of a-z"),
     "an unknown setting": (
         COMPLETE + "colour = 1",
-        "profile 'docs': unknown setting 'colour'; known are batch, chunking, connection, dimensions",
+        "profile 'docs': unknown setting 'colour'; known are approval, batch, budget, chunking, connection, dimensions",
     ),
     "a missing setting": (COMPLETE.replace("dimensions = 256", ""), "profile 'docs'.*dimensions"),
     "a wrong type": (COMPLETE.replace("256", '"256"'), "profile 'docs': dimensions = '256' must be of type int"),

@@ -19,7 +19,7 @@ NORMALISATIONS = ("none", "nfc", "nfkc")
 METRICS = ("cosine", "dotproduct", "euclidean")
 # What costs or paces a vector, how a question is put, or where a copy goes, decides no vector: these may change under the same version.
 NOT_IN_FINGERPRINT = frozenset(
-    {"name", "batch", "index", "usd_per_million_tokens", "freshness_hours", "limits", "connection", "question_prefix"}
+    {"name", "batch", "index", "usd_per_million_tokens", "freshness_hours", "limits", "connection", "question_prefix", "approval", "budget"}
 )
 # Settings that came later: without them a profile has the fingerprint that it always had.
 NOT_IN_FINGERPRINT_IF_EMPTY = frozenset({"document_prefix", "options"})
@@ -37,6 +37,22 @@ class BatchLimits:
     most_shards: int = 64
     checkpoint_chunks: int = 2_000
     delete_share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLimits:
+    """A batch above one of these (US dollars, texts to embed) waits for approval; 0 asks for none."""
+
+    usd: float = 0.0
+    texts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the profile's batches may cost in US dollars, in a day and a month of UTC; 0 is no limit."""
+
+    usd_per_day: float = 0.0
+    usd_per_month: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,8 @@ class Profile:
     batch: BatchLimits = field(default_factory=BatchLimits)
     index: IndexTarget = field(default_factory=IndexTarget)
     limits: ModelLimits = field(default_factory=ModelLimits)
+    approval: ApprovalLimits = field(default_factory=ApprovalLimits)
+    budget: Budget = field(default_factory=Budget)
     connection: str = ""
     document_prefix: str = ""
     question_prefix: str = ""
@@ -104,6 +122,10 @@ class Profile:
     def model_limits(self) -> ModelLimits:
         """The profile's limits, with the provider's own in the place of those not declared."""
         return self.limits.completed(self.provider_declared.limits)
+
+    def usd_for(self, tokens: int) -> float:
+        """The price of so many tokens in US dollars."""
+        return tokens * self.usd_per_million_tokens / 1_000_000
 
     def model_text(self, chunk_text: str) -> str:
         """The chunk's text as it is sent to the model: normalised, behind the profile's prefix for documents."""
@@ -159,6 +181,8 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
             "batch": _typed(BatchLimits, _as_table(settings.pop("batch", {}), f"{where}, batch"), f"{where}, batch"),
             "index": _typed(IndexTarget, _as_table(settings.pop("index", {}), f"{where}, index"), f"{where}, index"),
             "limits": _typed(ModelLimits, _as_table(settings.pop("limits", {}), f"{where}, limits"), f"{where}, limits"),
+            "approval": _typed(ApprovalLimits, _as_table(settings.pop("approval", {}), f"{where}, approval"), f"{where}, approval"),
+            "budget": _typed(Budget, _as_table(settings.pop("budget", {}), f"{where}, budget"), f"{where}, budget"),
             "options": tuple(sorted(_as_table(settings.pop("options", {}), f"{where}, options").items())),
         },
         where,
@@ -203,6 +227,8 @@ def _check_values(profile: Profile, where: str) -> None:
         "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
         "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,
         "no limit may be negative": min(value for key, value in asdict(profile.limits).items() if key != "over_limit") >= 0,
+        "no limit of approval may be negative": min(asdict(profile.approval).values()) >= 0,
+        "no budget may be negative": min(asdict(profile.budget).values()) >= 0,
         f"limits.over_limit must be one of {', '.join(POLICIES)}": profile.limits.over_limit in POLICIES,
         "limits.tokens_per_input must not be above limits.tokens_per_request": not profile.limits.tokens_per_request
         or profile.limits.tokens_per_input <= profile.limits.tokens_per_request,
