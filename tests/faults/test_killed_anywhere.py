@@ -1,0 +1,157 @@
+"""Runs killed with SIGKILL at every boundary of a step and at random within embed: nothing is lost, and no text is paid for twice.
+
+The real OpenAI client asks a service that counts what it embeds. KILLED_RUNS is the number of runs; KILLED_SEED is the seed of all of
+them, to have the same ones again.
+"""
+
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.stack import Stack
+from embedding_lakehouse import settings
+from embedding_lakehouse.clients.models import EmbeddingModel, load_model
+from embedding_lakehouse.core.batches import PRICED
+from tests.batch_process import BatchProcess, Moment
+from tests.batches import STEPS, run_batch, state_of
+from tests.lake_fixtures import SavedLake, StagedBatch, declare
+from tests.model_fixtures import ModelServer
+
+RUNS = int(os.environ.get("KILLED_RUNS", "50"))
+SEED = int(os.environ.get("KILLED_SEED") or random.randrange(1_000_000))
+PROFILE = """
+[profiles.paid]
+provider = "openai"
+model_name = "text-embedding-3-small"
+model_version = "paid-v1"
+dimensions = 16
+chunking = {{ strategy = "structure", max_characters = 60 }}
+batch = {{ shard_documents = 8, shard_tokens = 200, checkpoint_chunks = {checkpoint} }}
+limits = {{ requests_in_flight = {in_flight} }}
+"""
+ANSWER_S = 0.02
+EMBED_S = 0.8
+BOUNDARIES = [Moment(when, step) for step in STEPS[1:] for when in ("before", "after")]
+
+NOTICE = "This notice stands at the end of every new document."
+BEFORE = {"a": "Alpha.", "b": "# Beta\n\nThe text of beta.", "c": "Gamma.", "d": "Delta.", "f": "Phi."}
+OLD = {"Alpha.", "# Beta\n\nThe text of beta.", "Gamma.", "Delta.", "Phi."}
+NEW = {f"new {number}": [f"Text {number} has this as its sentence {part}." for part in range(5)] for number in range(12)}
+# An edit, an emptied, a deleted and an unchanged document, copies of an old and of a new one, and a text that all new ones share.
+AFTER = {
+    "b": f"{BEFORE['b']}\n\n# More\n\nA section that leaves no place for the first one.",
+    "c": "",
+    "e": BEFORE["a"],
+    "f": "Phi.",
+    **{doc_id: "\n\n".join([*sentences, NOTICE]) for doc_id, sentences in NEW.items()},
+    "copy": "\n\n".join([*NEW["new 0"], NOTICE]),
+}
+
+
+@dataclass(frozen=True)
+class KilledRun:
+    """One of the runs: the step after which it begins, the moments of its kills, a process each, and its pace, which decides no vector."""
+
+    number: int
+    begun_after: str
+    kills: list[Moment]
+    checkpoint: int
+    in_flight: int
+
+    @classmethod
+    def of(cls, number: int) -> "KilledRun":
+        """The run of a number: the first ones are for the boundaries."""
+        draw = random.Random(f"{SEED} {number}")
+        pace = draw.choice((3, 8)), draw.choice((1, 4))
+        if number < len(BOUNDARIES):
+            boundary = BOUNDARIES[number]
+            # What is asked of the service lies within the run.
+            begun = min(STEPS.index(boundary.what) - 1, STEPS.index("price"))
+            return cls(number, STEPS[begun], [boundary], *pace)
+        kills = [Moment("before", "embed", delay=draw.uniform(0.001, EMBED_S)) for _ in range(draw.randint(1, 4))]
+        return cls(number, "price", kills, *pace)
+
+    def __str__(self) -> str:
+        kills = ", ".join(map(str, self.kills))
+        return f"run {self.number} of KILLED_SEED={SEED}: checkpoints of {self.checkpoint}, {self.in_flight} in flight, killed {kills}"
+
+    @property
+    def profiles(self) -> str:
+        """What declares its profile."""
+        return PROFILE.format(checkpoint=self.checkpoint, in_flight=self.in_flight)
+
+
+@pytest.fixture(scope="module")
+def paid_batch(trino_stack: Stack, empty_lake: SavedLake, module_profiles: Path, model_process: ModelServer) -> StagedBatch:
+    """An undisturbed batch whose texts are bought from the service."""
+    declare(module_profiles, KilledRun.of(0).profiles)
+    model_process.put()
+    return StagedBatch(trino_stack.home, empty_lake, "paid", load_paid, BEFORE, AFTER)
+
+
+@pytest.fixture(scope="module")
+def texts(paid_batch: StagedBatch, model_process: ModelServer) -> set[str]:
+    """The texts that the batch has to buy, which an undisturbed run bought once each."""
+    bought = model_process.asked()[1]
+    assert set(bought.values()) == {1}
+    return set(bought) - OLD
+
+
+@pytest.fixture(scope="module")
+def totals(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    """Adds up what the runs went through; shown with their seed once they are over."""
+    counts: Counter[str] = Counter()
+    yield counts
+    shown = ", ".join(f"{count} {what}" for what, count in counts.items())
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print(f"\nKILLED_SEED={SEED}: {shown}")
+
+
+def load_paid() -> EmbeddingModel:
+    return load_model(settings.profile("paid"))
+
+
+def was_killed(home: Path, server: ModelServer, moment: Moment, result: dict[str, Any]) -> bool:
+    """Go on after the steps that have a `result`, until the moment of the kill; whether it came before the run's end."""
+    options = {"profile": "paid", "is_audited": moment.what == "audit", "result": result}
+    ended = BatchProcess(home, moment, connections=server.connections(), **options).end()
+    assert ended.exit_code in (-signal.SIGKILL, 0), ended.error
+    return ended.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", range(RUNS), ids=lambda number: f"run {number}")
+def test_a_killed_run_loses_nothing_and_pays_for_no_text_twice(
+    trino_stack: Stack,
+    paid_batch: StagedBatch,
+    texts: set[str],
+    module_profiles: Path,
+    model_server: ModelServer,
+    totals: Counter[str],
+    number: int,
+) -> None:
+    run = KilledRun.of(number)
+    print(run)
+    declare(module_profiles, run.profiles)
+    begun = paid_batch.after(run.begun_after)
+    model_server.put(answer_s=ANSWER_S)
+    kills = within_embed = 0
+    for moment in run.kills:
+        is_killed = was_killed(trino_stack.home, model_server, moment, begun.result)
+        # Later kills may find nothing left to embed.
+        assert is_killed or moment.delay, run
+        kills += is_killed
+        within_embed += is_killed and moment.delay > 0 and begun.row["state"] == PRICED
+    run_batch(begun.lake, "paid", load_paid())
+
+    assert state_of(begun.lake) == paid_batch.published, run
+    bought = model_server.asked()[1]
+    again, allowed = bought.total() - len(texts), run.checkpoint * within_embed
+    assert (bought.keys(), again <= allowed) == (texts, True), f"{run}: {again} bought again, {allowed} allowed"
+    totals.update({"runs": 1, "kills": kills, "within embed": within_embed, "texts": len(texts), "bought again": again, "allowed": allowed})
