@@ -7,6 +7,7 @@ them, to have the same ones again.
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -155,3 +156,33 @@ def test_a_killed_run_loses_nothing_and_pays_for_no_text_twice(
     again, allowed = bought.total() - len(texts), run.checkpoint * within_embed
     assert (bought.keys(), again <= allowed) == (texts, True), f"{run}: {again} bought again, {allowed} allowed"
     totals.update({"runs": 1, "kills": kills, "within embed": within_embed, "texts": len(texts), "bought again": again, "allowed": allowed})
+
+
+def test_a_lost_worker_costs_at_most_a_checkpoint_for_each_of_its_tasks(
+    trino_stack: Stack, paid_batch: StagedBatch, texts: set[str], module_profiles: Path, model_server: ModelServer
+) -> None:
+    draw = random.Random(f"{SEED} worker")
+    declare(module_profiles, PROFILE.format(checkpoint=3, in_flight=4))
+    begun = paid_batch.after("price")
+    model_server.put(answer_s=5 * ANSWER_S)
+    # A task for each shard, as Airflow maps them; none goes on after its shard.
+    tasks = [
+        BatchProcess(
+            trino_stack.home,
+            Moment("after", "embed"),
+            connections=model_server.connections(),
+            profile="paid",
+            result=begun.result | {"price": [shard]},
+        )
+        for shard in begun.result["price"]
+    ]
+    time.sleep(draw.uniform(0, EMBED_S))
+    for task in tasks:
+        task.kill()
+    assert {task.end().exit_code for task in tasks} == {-signal.SIGKILL}
+    run_batch(begun.lake, "paid", load_paid())
+
+    assert state_of(begun.lake) == paid_batch.published, f"KILLED_SEED={SEED}"
+    bought = model_server.asked()[1]
+    assert bought.keys() == texts
+    assert bought.total() - len(texts) <= 3 * len(tasks), f"KILLED_SEED={SEED}"
