@@ -33,7 +33,7 @@ PRELOADED = [
 
 
 class Moment(NamedTuple):
-    """`delay` seconds past the `number`th time that something happens: `before` or `after` a step, a commit to a table, or an answer."""
+    """`delay` seconds past the `number`th time that something happens: `before` or `after` a step, a commit or a request."""
 
     when: str = "after"
     what: str = ""
@@ -69,6 +69,18 @@ class WatchedModel(CountingModel):
         self.bought.send(texts)
         self.watch("after", MODEL)
         return answer
+
+
+@dataclass
+class WatchedService:
+    """A profile's own model that tells of every request, before it is put."""
+
+    model: EmbeddingModel
+    watch: Any
+
+    def embed(self, texts: list[str]) -> Embedded:
+        self.watch("before", MODEL)
+        return self.model.embed(texts)
 
 
 class BatchProcess:
@@ -135,7 +147,9 @@ class Watched:
 
     def model(self, profile: str) -> EmbeddingModel:
         """The model that the run asks."""
-        return load_model(settings.profile(profile)) if self.has_own_model else WatchedModel(watch=self, bought=self.sender)
+        if self.has_own_model:
+            return WatchedService(load_model(settings.profile(profile)), self)
+        return WatchedModel(watch=self, bought=self.sender)
 
     def _kill(self) -> None:
         if self.killed.delay:

@@ -1,7 +1,7 @@
 """Runs killed with SIGKILL at every boundary of a step and at random within embed: nothing is lost, and no text is paid for twice.
 
 The real OpenAI client asks a service that counts what it embeds. KILLED_RUNS is the number of runs; KILLED_SEED is the seed of all of
-them, to have the same ones again.
+them, to have the same kills again.
 """
 
 import os
@@ -20,12 +20,13 @@ from dev.stack import Stack
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.models import EmbeddingModel, load_model
 from embedding_lakehouse.core.batches import PRICED
-from tests.batch_process import BatchProcess, Moment
+from embedding_lakehouse.core.packing import fit_checkpoint
+from tests.batch_process import MODEL, BatchProcess, Moment
 from tests.batches import STEPS, run_batch, state_of
 from tests.lake_fixtures import SavedLake, StagedBatch, declare
 from tests.model_fixtures import ModelServer
 
-RUNS = int(os.environ.get("KILLED_RUNS", "50"))
+RUNS = int(os.environ.get("KILLED_RUNS", "30"))
 SEED = int(os.environ.get("KILLED_SEED") or random.randrange(1_000_000))
 PROFILE = """
 [profiles.paid]
@@ -37,8 +38,10 @@ chunking = {{ strategy = "structure", max_characters = 60 }}
 batch = {{ shard_documents = 8, shard_tokens = 200, checkpoint_chunks = {checkpoint} }}
 limits = {{ requests_in_flight = {in_flight} }}
 """
+TEXTS = 62
 ANSWER_S = 0.02
-EMBED_S = 0.8
+# How long after a request, which takes as long as its answer, a kill may come.
+LONGEST_S = 0.1
 BOUNDARIES = [Moment(when, step) for step in STEPS[1:] for when in ("before", "after")]
 
 NOTICE = "This notice stands at the end of every new document."
@@ -76,8 +79,11 @@ class KilledRun:
             # What is asked of the service lies within the run.
             begun = min(STEPS.index(boundary.what) - 1, STEPS.index("price"))
             return cls(number, STEPS[begun], [boundary], *pace)
-        kills = [Moment("before", "embed", delay=draw.uniform(0.001, EMBED_S)) for _ in range(draw.randint(1, 4))]
-        return cls(number, "price", kills, *pace)
+        kills = draw.randint(1, 4)
+        # So that a kill falls among the requests, however many there are at this pace, and the next ones find some left.
+        requests = TEXTS // fit_checkpoint(*pace, 0)[0] // kills
+        moments = [Moment("before", MODEL, draw.randint(1, requests), draw.uniform(0.001, LONGEST_S)) for _ in range(kills)]
+        return cls(number, "price", moments, *pace)
 
     def __str__(self) -> str:
         kills = ", ".join(map(str, self.kills))
@@ -102,6 +108,7 @@ def texts(paid_batch: StagedBatch, model_process: ModelServer) -> set[str]:
     """The texts that the batch has to buy, which an undisturbed run bought once each."""
     bought = model_process.asked()[1]
     assert set(bought.values()) == {1}
+    assert len(bought.keys() - OLD) == TEXTS
     return set(bought) - OLD
 
 
@@ -176,7 +183,7 @@ def test_a_lost_worker_costs_at_most_a_checkpoint_for_each_of_its_tasks(
         )
         for shard in begun.result["price"]
     ]
-    time.sleep(draw.uniform(0, EMBED_S))
+    time.sleep(draw.uniform(0, 1))
     for task in tasks:
         task.kill()
     assert {task.end().exit_code for task in tasks} == {-signal.SIGKILL}
