@@ -6,6 +6,8 @@ Forked from a server that has everything imported, so that a process costs a fra
 import os
 import resource
 import signal
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -13,26 +15,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dev.stack import Stack
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.clients.models import Embedded
+from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, load_model
 from tests.batches import BatchRun, CountingModel
 from tests.interruptions import watched_catalog
 
 PRELOADED = [
     "tests.batch_process",
     "airflow.providers.apache.iceberg.hooks.iceberg",
+    "airflow.providers.openai.hooks.openai",
     "airflow.providers.trino.hooks.trino",
+    "embedding_lakehouse.clients.models.openai",
     "pyarrow.parquet",
     "pyiceberg.io.pyarrow",
 ]
 
 
 class Moment(NamedTuple):
-    """The `number`th time that something happens: `before` or `after` a commit to a table, or `after` the model answered."""
+    """`delay` seconds past the `number`th time that something happens: `before` or `after` a step, a commit or a request."""
 
     when: str = "after"
     what: str = ""
     number: int = 1
+    delay: float = 0.0
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self[:3] if self.number > 1 else self[:2])) + (f" {self.delay:.3f} s" if self.delay else "")
 
 
 class Ended(NamedTuple):
@@ -45,6 +54,7 @@ class Ended(NamedTuple):
 
 NEVER = Moment()
 MODEL = "the model"
+PROFILES = "EMBEDDING_LAKEHOUSE_PROFILES"
 
 
 @dataclass
@@ -61,14 +71,39 @@ class WatchedModel(CountingModel):
         return answer
 
 
-class BatchProcess:
-    """A run of embed_documents in a process, killed (SIGKILL) in a moment; no file it writes after pricing is larger than `largest`."""
+@dataclass
+class WatchedService:
+    """A profile's own model that tells of every request, before it is put."""
 
-    def __init__(self, home: Path, killed: Moment = NEVER, largest: int = resource.RLIM_INFINITY) -> None:
+    model: EmbeddingModel
+    watch: Any
+
+    def embed(self, texts: list[str]) -> Embedded:
+        self.watch("before", MODEL)
+        return self.model.embed(texts)
+
+
+class BatchProcess:
+    """A run of embed_documents in a process, killed (SIGKILL) in a moment; no file it writes after pricing is larger than `largest`.
+
+    `options` are those of the run. With `connections` (Airflow's, as environment variables) the profile's own model is asked, without
+    them one that counts.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        killed: Moment = NEVER,
+        largest: int = resource.RLIM_INFINITY,
+        connections: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         processes = get_context("forkserver")
         processes.set_forkserver_preload(PRELOADED)
         self._receiver, sender = processes.Pipe(duplex=False)
-        self._process = processes.Process(target=_run, args=(home, os.environ["EMBEDDING_LAKEHOUSE_PROFILES"], killed, largest, sender))
+        environment = {PROFILES: os.environ[PROFILES], **(connections or {})}
+        watched = Watched(killed, sender, has_own_model=connections is not None)
+        self._process = processes.Process(target=_run, args=(home, environment, watched, largest, options))
         self._process.start()
         sender.close()
         assert self._receiver.recv() == "begun"
@@ -93,23 +128,63 @@ class BatchProcess:
         return Ended(self._process.exitcode, bought, error)
 
 
-def _run(home: Path, profiles: str, killed: Moment, largest: int, sender: Connection) -> None:
-    os.environ["EMBEDDING_LAKEHOUSE_PROFILES"] = profiles
-    left = [killed.number]
+@dataclass
+class Watched:
+    """The moment in which the process is killed, where it tells of what it asks for, and whether it asks the profile's own model."""
 
-    def watch(when: str, what: str) -> None:
-        if (when, what) == (killed.when, killed.what):
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
+    killed: Moment
+    sender: Connection
+    has_own_model: bool
 
-    lake = Lake(watched_catalog(Stack(home), watch), connect().sql)
-    run = BatchRun(lake, model=WatchedModel(watch=watch, bought=sender))
-    sender.send("begun")
+    def __post_init__(self) -> None:
+        self._left = self.killed.number
+
+    def __call__(self, when: str, what: str) -> None:
+        if (when, what) == (self.killed.when, self.killed.what):
+            self._left -= 1
+            if not self._left:
+                self._kill()
+
+    def model(self, profile: str) -> EmbeddingModel:
+        """The model that the run asks."""
+        if self.has_own_model:
+            return WatchedService(load_model(settings.profile(profile)), self)
+        return WatchedModel(watch=self, bought=self.sender)
+
+    def _kill(self) -> None:
+        if self.killed.delay:
+            later = threading.Timer(self.killed.delay, os.kill, (os.getpid(), signal.SIGKILL))
+            later.daemon = True
+            later.start()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
+class WatchedRun(BatchRun):
+    """Tells when a step begins and when it is done; what has a result already is not done again, as in a run that Airflow goes on with."""
+
+    watch: Any = None
+
+    def done(self, step: str) -> Any:
+        if step in self.result:
+            return self.result[step]
+        self.watch("before", step)
+        result = super().done(step)
+        self.watch("after", step)
+        return result
+
+
+def _run(home: Path, environment: Mapping[str, str], watched: Watched, largest: int, options: dict[str, Any]) -> None:
+    os.environ.update(environment)
+    lake = Lake(watched_catalog(Stack(home), watched), connect().sql)
+    profile = options.get("profile", "small")
+    run = WatchedRun(lake, model=watched.model(profile), watch=watched, **options)
+    watched.sender.send("begun")
     try:
         for step in run.steps():
             if step == "price":
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     except Exception as error:
-        sender.send(f"{type(error).__name__}: {error}")
+        watched.sender.send(f"{type(error).__name__}: {error}")
         raise

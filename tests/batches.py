@@ -64,10 +64,14 @@ class BatchRun:
     def steps(self) -> Iterator[str]:
         """Run step by step and yield the name of each that is done; ends after the plan where there is nothing to do."""
         for step in STEPS if self.is_audited else [step for step in STEPS if step != "audit"]:
-            self.result[step] = getattr(self, step)()
+            self.result[step] = self.done(step)
             yield step
             if step == "plan" and not self.result["plan"]:
                 return
+
+    def done(self, step: str) -> Any:
+        """Do a step; what it returns."""
+        return getattr(self, step)()
 
     def until(self, last: str) -> "BatchRun":
         """Run up to and with the step `last`, as a run that was killed after it."""

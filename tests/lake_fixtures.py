@@ -1,7 +1,7 @@
 """A lake of its own for each test, on the session's one Trino: the catalog is put back to a saved state, which takes milliseconds."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,12 +16,13 @@ from dev.stack.catalog import catalog_file, warehouse
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.models import EmbeddingModel
 from embedding_lakehouse.core.index_tables import INDEX_TABLES
 from embedding_lakehouse.core.ingest_tables import INGEST_RUNS
 from embedding_lakehouse.core.monitoring_tables import MONITORING_TABLES
 from embedding_lakehouse.core.tables import TABLES
 from embedding_lakehouse.steps.set_up import create_tables
-from tests.batches import BatchRun, put_documents, run_batch, state_of
+from tests.batches import BatchRun, CountingModel, put_documents, run_batch, state_of
 
 # The audit reads the ingestions as well.
 SAVED = (*TABLES, *INDEX_TABLES, *MONITORING_TABLES, INGEST_RUNS)
@@ -119,14 +120,26 @@ def module_lake(empty_lake: SavedLake, module_profiles: Path) -> Lake:
 
 
 class StagedBatch:
-    """One batch after each of its steps, to begin a test at any of them; another was published before it."""
+    """One batch after each of its steps, to begin a test at any of them; another was published before it.
 
-    def __init__(self, home: Path, empty: SavedLake) -> None:
+    The batch embeds the difference of the documents `after` it and `before` it, under a profile with a model that `model` makes.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        empty: SavedLake,
+        profile: str = "small",
+        model: Callable[[], EmbeddingModel] = CountingModel,
+        before: Mapping[str, str] | None = None,
+        after: Mapping[str, str] | None = None,
+    ) -> None:
+        self._profile, self._model = profile, model
         lake = empty.restore()
-        put_documents(lake, BEFORE)
-        run_batch(lake)
-        put_documents(lake, AFTER)
-        run = BatchRun(lake, is_audited=True)
+        put_documents(lake, before or BEFORE)
+        run_batch(lake, profile, model())
+        put_documents(lake, after or AFTER)
+        run = BatchRun(lake, profile, model(), is_audited=True)
         self._saved: dict[str, tuple[SavedLake, dict[str, Any]]] = {}
         for step in run.steps():
             self._saved[step] = SavedLake.of(home, lake), dict(run.result)
@@ -135,7 +148,7 @@ class StagedBatch:
     def after(self, step: str) -> BatchRun:
         """The run that was stopped after a step, with a model that has not been asked yet."""
         saved, result = self._saved[step]
-        return BatchRun(saved.restore(), result=dict(result))
+        return BatchRun(saved.restore(), self._profile, self._model(), result=dict(result))
 
 
 # An edit, an unchanged and an emptied document, a deleted one, a copied text, and new ones over several checkpoints and shards.

@@ -1,5 +1,7 @@
 """Bedrock's `POST /model/{model}/invoke` for Titan Text Embeddings V2 and Cohere Embed, with its errors."""
 
+import asyncio
+
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -35,6 +37,7 @@ async def invoke(model: str, request: Request) -> Response:
     tokens = sum(map(tokens_of, texts))
     answer = _answer(request, record, model, asked, texts, tokens)
     record.note(texts, tokens, answer.status_code)
+    await asyncio.sleep(record.behaviour.answer_s)
     return answer
 
 
@@ -48,7 +51,7 @@ def _answer(request: Request, record: Record, model: str, asked: dict, texts: li
         return _error(status, code, f"{message} {request.headers.get('x-amz-security-token', '')}".strip(), fault.headers)
     if fault and fault.kind == "cut":
         cut(request)
-    if model != TITAN and model not in COHERE_DIMENSIONS:
+    if (model != TITAN and model not in COHERE_DIMENSIONS) or (fault and fault.kind == "no_model"):
         return _error(400, "ValidationException", "The provided model identifier is invalid.")
     if refusal := _bad_request(record.behaviour, texts):
         return refusal

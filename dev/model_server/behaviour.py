@@ -13,6 +13,7 @@ KINDS = (
     "quota",
     "unauthorized",
     "forbidden",
+    "no_model",
     "cut",
     "garbage",
     "nan",
@@ -23,11 +24,12 @@ KINDS = (
 
 @dataclass
 class Fault:
-    """A fault that hits the next requests, `times` of them (None: every one). `headers` go along with a refusal."""
+    """A fault that hits the requests `after` so many, `times` of them (None: every one). `headers` go along with a refusal."""
 
     kind: str
     times: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    after: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -36,7 +38,10 @@ class Fault:
 
 @dataclass
 class Behaviour:
-    """What holds until the next one is put in force; 0 is no limit. A text with `poison` in it is refused without being named."""
+    """What holds until the next one is put in force; 0 is no limit. A text with `poison` in it is refused without being named.
+
+    An answer is under way for `answer_s` seconds; what it embeds is paid for by then, whether anybody still waits for it or not.
+    """
 
     window_s: float = 60.0
     requests_per_window: int = 0
@@ -45,6 +50,7 @@ class Behaviour:
     tokens_per_request: int = 300_000
     tokens_per_input: int = 8_192
     poison: str = ""
+    answer_s: float = 0.0
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -83,6 +89,9 @@ class Record:
         """The fault that hits a request, if there is one."""
         with self._lock:
             for fault in self.behaviour.faults:
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
                 if fault.times is None:
                     return fault
                 if fault.times > 0:

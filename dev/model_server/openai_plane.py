@@ -1,5 +1,6 @@
 """OpenAI's `POST /v1/embeddings`, with its errors."""
 
+import asyncio
 from base64 import b64encode
 
 import numpy as np
@@ -23,6 +24,7 @@ async def embed(request: Request) -> Response:
     tokens = sum(map(tokens_of, texts))
     answer = _answer(request, record, asked, texts, tokens)
     record.note(texts, tokens, answer.status_code)
+    await asyncio.sleep(record.behaviour.answer_s)
     return answer
 
 
@@ -35,7 +37,7 @@ def _answer(request: Request, record: Record, asked: dict, texts: list[str], tok
     fault = record.fault()
     if fault and (refusal := _refusal(request, fault, key)):
         return refusal
-    if asked["model"] not in MODELS:
+    if asked["model"] not in MODELS or (fault and fault.kind == "no_model"):
         return _error(404, f"The model `{asked['model']}` does not exist or you do not have access to it.", code="model_not_found")
     dimensions = asked.get("dimensions", MODELS[asked["model"]])
     if dimensions > MODELS[asked["model"]]:

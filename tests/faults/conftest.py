@@ -1,3 +1,4 @@
 from tests.lake_fixtures import empty_lake, lake, module_lake, module_profiles, profiles, staged_batch
+from tests.model_fixtures import model_process, model_server
 
-__all__ = ["empty_lake", "lake", "module_lake", "module_profiles", "profiles", "staged_batch"]
+__all__ = ["empty_lake", "lake", "model_process", "model_server", "module_lake", "module_profiles", "profiles", "staged_batch"]

@@ -56,9 +56,7 @@ def assert_the_next_run_makes_good(lake: Lake, staged_batch: StagedBatch, bought
     assert len(bought + model.texts) <= len(set(bought + model.texts)) + CHECKPOINT_TEXTS
 
 
-@pytest.mark.parametrize(
-    ("begun_at", "moment"), MOMENTS, ids=lambda value: " ".join(map(str, value)) if isinstance(value, Moment) else value
-)
+@pytest.mark.parametrize(("begun_at", "moment"), MOMENTS, ids=str)
 def test_a_run_that_was_killed_is_made_good_by_the_next(
     trino_stack: Stack, staged_batch: StagedBatch, begun_at: str, moment: Moment
 ) -> None:

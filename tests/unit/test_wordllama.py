@@ -96,22 +96,25 @@ def test_an_unknown_provider_is_named() -> None:
         load_model(Profile("docs", "oracle", "m", "v", 3))
 
 
+THREE = Profile("three", "wordllama", "m", "v", 3)
+
+
 def test_too_few_vectors_are_refused() -> None:
     with pytest.raises(TransientError, match="m answered 1 vectors for 2 texts"):
-        checked_vectors(np.ones((1, 3)), 2, 3, "m")
+        checked_vectors(np.ones((1, 3)), 2, THREE)
 
 
 def test_vectors_of_another_length_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"m answers vectors of \(4,\) dimensions, the profile declares 3"):
-        checked_vectors(np.ones((2, 4)), 2, 3, "m")
+        checked_vectors(np.ones((2, 4)), 2, THREE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
 def test_a_vector_that_is_not_finite_is_refused(value: float) -> None:
     with pytest.raises(TransientError, match="m answered a vector with NaN or infinity"):
-        checked_vectors(np.array([[1.0, value, 1.0]]), 1, 3, "m")
+        checked_vectors(np.array([[1.0, value, 1.0]]), 1, THREE)
 
 
 def test_vectors_of_different_lengths_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="m answers vectors of different lengths, the profile declares 3"):
-        checked_vectors([[1.0, 2.0, 3.0], [1.0, 2.0]], 2, 3, "m")
+        checked_vectors([[1.0, 2.0, 3.0], [1.0, 2.0]], 2, THREE)

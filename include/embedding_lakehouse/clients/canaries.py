@@ -18,7 +18,7 @@ from embedding_lakehouse.core.profiles import Profile
 def embed_canaries(profile: Profile, model: EmbeddingModel) -> np.ndarray:
     """The vectors of the canary texts now, as the profile embeds chunks: float32, one row a text."""
     texts = [profile.model_text(text) for text in CANARIES.values()]
-    return checked_vectors(model.embed(texts).vectors, len(texts), profile.dimensions, profile.model_name)
+    return checked_vectors(model.embed(texts).vectors, len(texts), profile)
 
 
 def compare_canaries(lake: Lake, profile: Profile, vectors: np.ndarray) -> float | None:

@@ -73,8 +73,8 @@ def test_what_passes_is_waited_out(model_server: ModelServer, name: str, kind: s
 
 
 FINAL = {
-    "unauthorized": r"refuses the credentials of the connection aws_default \(ExpiredTokenException",
-    "forbidden": r"refuses the credentials of the connection aws_default \(AccessDeniedException",
+    "unauthorized": r"refuses the credentials of the connection aws_default: put valid ones there \(ExpiredTokenException",
+    "forbidden": r"refuses the credentials of the connection aws_default: put valid ones there \(AccessDeniedException",
     "quota": "the account behind the connection aws_default has used up its quota",
     "wrong_dimension": r"answers vectors of \(511,\) dimensions, the profile declares 512",
 }

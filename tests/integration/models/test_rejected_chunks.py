@@ -2,21 +2,17 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, load_model
 from embedding_lakehouse.clients.models.asking import PLAIN_WORD
 from embedding_lakehouse.clients.models.refusals import TextsRefused
-from embedding_lakehouse.clients.parts import delete_folder, parts_folder, read_parts
+from embedding_lakehouse.clients.parts import delete_folder, parts_folder
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, REJECTED_CHUNKS
-from embedding_lakehouse.errors import ConfigurationError
-from embedding_lakehouse.steps.embed_documents.embedding import staged_files
+from embedding_lakehouse.core.tables import REJECTED_CHUNKS
 from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
 from tests.batches import BatchRun, CountingModel, current_chunks, current_documents, put_documents, run_batch
 from tests.lake_fixtures import PROFILES, declare
@@ -53,12 +49,6 @@ def rejected(lake: Lake) -> list[tuple[str, int, str, str]]:
 
 def ids(doc_id: str, *texts: str) -> list[str]:
     return [chunk_id(doc_id, text) for text in texts]
-
-
-def embedded_so_far(run: BatchRun) -> set[str]:
-    """The texts that were staged, committed or not."""
-    parts = read_parts(run.lake.table(DOCUMENT_EMBEDDINGS), staged_files(run.lake, run.batch_id), ["chunk_text"])
-    return {text for part in parts for text in part["chunk_text"].to_pylist()}
 
 
 @pytest.fixture
@@ -136,50 +126,8 @@ def put_other_try(run: BatchRun) -> None:
         file.write_bytes(content)
 
 
-FAULTS = {
-    "unauthorized": "refuses the API key of the connection openai_default",
-    "quota": "has used up its quota",
-    "wrong_dimension": r"answers vectors of \(63,\) dimensions, the profile declares 64",
-}
-
-
-@pytest.mark.parametrize(("kind", "message"), FAULTS.items(), ids=FAULTS)
-def test_what_was_paid_for_before_a_lasting_fault_is_kept_and_nothing_is_published(
-    lake: Lake, profiles: Path, model_server: ModelServer, kind: str, message: str
-) -> None:
-    declare(profiles, PROFILES + OPENAI)
-    put_documents(lake, {"b": "\n\n".join(GOOD)})
-    run = BatchRun(lake, "openai").until("price")
-    run.model = Interrupted(load_openai(), model_server, kind)
-    with pytest.raises(ConfigurationError, match=message):
-        run.embed()
-    paid = embedded_so_far(run)
-    assert 0 < len(paid) < len(GOOD)
-    for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
-        assert scan(lake.table(table), batch_id=run.batch_id).to_arrow().num_rows == 0
-    bought_before = model_server.asked()[1]
-    model_server.put()
-    run_batch(lake, "openai", load_openai())
-    assert len(current_chunks(lake, "openai")) == len(GOOD)
-    assert not paid & set(model_server.asked()[1]), "bought again"
-    assert set(bought_before.values()) <= {1}
-
-
 def load_openai() -> EmbeddingModel:
     return load_model(settings.profile("openai"))
-
-
-class Interrupted:
-    """The real model, whose service begins to fail once it answered."""
-
-    def __init__(self, model: EmbeddingModel, server: ModelServer, kind: str) -> None:
-        self._model, self._server, self._kind = model, server, kind
-
-    def embed(self, texts: list[str]) -> Embedded:
-        answer = self._model.embed(texts)
-        self._server.put(faults=[{"kind": self._kind}])
-        assert np.isfinite(answer.vectors).all()
-        return answer
 
 
 def test_the_real_client_s_poisoned_text_is_rejected_and_its_neighbours_are_published(

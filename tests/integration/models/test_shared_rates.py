@@ -41,7 +41,7 @@ def run_task(environment: Mapping[str, str], task: int, requests: int, limits: M
 def run_tasks(server: ModelServer, requests_a_task: int, limits: Mapping[str, int]) -> list[Request]:
     """What the server was asked by all tasks at once; every text was embedded, once."""
     processes = get_context("forkserver")
-    processes.set_forkserver_preload([*PRELOADED, "airflow.providers.openai.hooks.openai", "embedding_lakehouse.clients.models.openai"])
+    processes.set_forkserver_preload(PRELOADED)
     ready = processes.Barrier(TASKS)
     tasks = [processes.Process(target=run_task, args=(server.connections(), task, requests_a_task, limits, ready)) for task in range(TASKS)]
     for task in tasks:

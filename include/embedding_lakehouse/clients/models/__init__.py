@@ -62,23 +62,27 @@ def _class_at(path: str, profile: Profile) -> Callable[[Profile], EmbeddingModel
         ) from error
 
 
-def checked_vectors(vectors: np.ndarray, text_count: int, dimensions: int, model_name: str) -> np.ndarray:
-    """The vectors as they came, float32, if there is one finite vector of the right length for each text.
+def checked_vectors(vectors: np.ndarray, text_count: int, profile: Profile) -> np.ndarray:
+    """The vectors as they came, float32, if there is one finite vector of the profile's length for each text.
 
     Raises ConfigurationError for a wrong length, TransientError for a wrong number or a value that is not finite.
     """
+    name, dimensions = profile.model_name, profile.dimensions
+    remedy = f"declare a profile beside {profile.name!r} that has the model's length"
     try:
         # A number too large for a float32 becomes infinite, and is refused as such below.
         with np.errstate(over="ignore"):
             vectors = np.asarray(vectors, dtype=np.float32)
     except ValueError as error:
-        raise ConfigurationError(f"{model_name} answers vectors of different lengths, the profile declares {dimensions}") from error
+        raise ConfigurationError(f"{name} answers vectors of different lengths, the profile declares {dimensions}: {remedy}") from error
     if len(vectors) != text_count:
-        raise TransientError(f"{model_name} answered {len(vectors)} vectors for {text_count} texts")
+        raise TransientError(f"{name} answered {len(vectors)} vectors for {text_count} texts of profile {profile.name!r}")
     if text_count and vectors.shape[1:] != (dimensions,):
-        raise ConfigurationError(f"{model_name} answers vectors of {vectors.shape[1:]} dimensions, the profile declares {dimensions}")
+        raise ConfigurationError(f"{name} answers vectors of {vectors.shape[1:]} dimensions, the profile declares {dimensions}: {remedy}")
     if not np.isfinite(vectors).all():
-        raise TransientError(f"{model_name} answered a vector with NaN or infinity")
+        raise TransientError(
+            f"{name} answered a vector with NaN or infinity under profile {profile.name!r}: where it stays so, ask whoever serves the model"
+        )
     return vectors
 
 

@@ -112,7 +112,7 @@ class Asker:
                 with self._lock:
                     self._pace.slow_down(busy.retry_after, time.monotonic())
             raise
-        vectors = checked_vectors(answer.vectors, len(texts), self._profile.dimensions, self._profile.model_name)
+        vectors = checked_vectors(answer.vectors, len(texts), self._profile)
         with self._lock:
             self._pace.settle(tokens, sum(answer.token_counts))
             self._has_answered = True
@@ -155,7 +155,7 @@ def embed_question(profile: Profile, model: EmbeddingModel, question: str, patie
     """The vector (float32) of a question. Raises TextsRefused for one that the model does not take, else as `Asker.answers`."""
     embed = getattr(model, "embed_questions", model.embed)
     answer = patiently(lambda: embed([profile.question_text(question)]), patience, Event())
-    return checked_vectors(answer.vectors, 1, profile.dimensions, profile.model_name)[0]
+    return checked_vectors(answer.vectors, 1, profile)[0]
 
 
 def _wait(state: RetryCallState) -> float:

@@ -59,7 +59,7 @@ class BedrockModel:
     def __init__(self, profile: Profile) -> None:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-        self._name = profile.model_name
+        self._name, self._profile = profile.model_name, profile.name
         self._connection = profile.connection or profile.provider_declared.connection
         config = Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -92,13 +92,16 @@ class BedrockModel:
     def _refusal(self, error: ClientError) -> LakehouseError:
         code, metadata = error.response["Error"].get("Code", ""), error.response["ResponseMetadata"]
         said = f"{code}: {self._without_keys(error.response['Error'].get('Message', ''))}"
-        status, lower = metadata["HTTPStatusCode"], said.lower()
+        status, lower, where = metadata["HTTPStatusCode"], said.lower(), f"the connection {self._connection}"
         if code in BAD_CREDENTIALS or status in (401, 403):
-            return ConfigurationError(f"{self._name} refuses the credentials of the connection {self._connection} ({said})")
+            return ConfigurationError(f"{self._name} refuses the credentials of {where}: put valid ones there ({said})")
         if code == "ServiceQuotaExceededException":
-            return ConfigurationError(f"the account behind the connection {self._connection} has used up its quota ({said})")
+            return ConfigurationError(f"the account behind {where} has used up its quota: raise it ({said})")
         if code == "ResourceNotFoundException" or any(sign in lower for sign in NO_MODEL):
-            return ConfigurationError(f"there is no model {self._name!r} behind the connection {self._connection} ({said})")
+            return ConfigurationError(
+                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile!r}, or have the model "
+                f"opened to the account ({said})"
+            )
         if code in THROTTLED or code in BUSY or status in (408, 424, 429) or status >= 500:
             wait = asked_delay({key.lower(): value for key, value in metadata["HTTPHeaders"].items()}, datetime.now(UTC))
             return ModelBusy(f"{self._name} is busy ({said})", wait, is_throttled=code in THROTTLED or status == 429)

@@ -38,18 +38,26 @@ Outcome = Bought | Rejection
 
 
 class Embedder:
-    """A profile's model, asked by one of `tasks` tasks that share its rates, with at most `most_inputs` texts a request (0: its own limit).
+    """A profile's model, asked by one of `tasks` tasks that share its rates.
 
-    A text over the model's limit is split or rejected, as the profile says; one that the model refuses is rejected alone.
+    A request has at most `most_inputs` texts, and at most `most_in_flight` requests are under way (0: the profile's own limits). A text
+    over the model's limit is split or rejected, as the profile says; one that the model refuses is rejected alone.
     """
 
     def __init__(
-        self, profile: Profile, model: EmbeddingModel, tasks: int = 1, most_inputs: int = 0, patience: float = PATIENCE_SECONDS
+        self,
+        profile: Profile,
+        model: EmbeddingModel,
+        tasks: int = 1,
+        most_inputs: int = 0,
+        most_in_flight: int = 0,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         limits = profile.model_limits
         self._profile = profile
         self._model = model
         self._asker = Asker(profile, model, tasks, patience)
+        self._most_in_flight = max(1, min(filter(None, (most_in_flight, limits.requests_in_flight)), default=1))
         self._most_inputs = min(filter(None, (most_inputs, limits.inputs_per_request)), default=0)
         # A request larger than the task's share of a minute would never be let in.
         self._most_tokens = min(filter(None, (limits.tokens_per_request, limits.tokens_per_minute // tasks)), default=0)
@@ -101,7 +109,7 @@ class Embedder:
 
     def _answered(self, pieces: list[Piece], requests: list[Request]) -> Iterator[tuple[Request, list[Answered]]]:
         """Each request with its answers, several at once if the limits say so, in the order in which they arrive."""
-        most = max(1, self._profile.model_limits.requests_in_flight)
+        most = self._most_in_flight
         if most == 1:
             # Without a thread, so that whatever ends the task ends the request.
             for request in requests:

@@ -40,7 +40,7 @@ class OpenAIModel:
     """
 
     def __init__(self, profile: Profile) -> None:
-        self._name = profile.model_name
+        self._name, self._profile = profile.model_name, profile.name
         self._normalise = profile.normalise
         self._connection = profile.connection or profile.provider_declared.connection
         self._client = _client(self._connection)
@@ -75,14 +75,17 @@ class OpenAIModel:
         said = redacted(_said(error), self._client.api_key)
         status, where = error.status_code, f"the connection {self._connection}"
         if status == 429 and "insufficient_quota" in (error.code, error.type):
-            return ConfigurationError(f"the account behind {where} has used up its quota: {said}")
+            return ConfigurationError(f"the account behind {where} has used up its quota: raise it ({said})")
         if status in WAITS or status == 429 or status >= 500:
             wait = asked_delay({key.lower(): value for key, value in error.response.headers.items()}, datetime.now(UTC))
             return ModelBusy(f"{self._name} is busy (status {status}): {said}", wait, is_throttled=status == 429)
         if status in (401, 403):
-            return ConfigurationError(f"{self._name} refuses the API key of {where} (status {status}): {said}")
+            return ConfigurationError(f"{self._name} refuses the API key of {where}: put a valid one there (status {status}: {said})")
         if status == 404:
-            return ConfigurationError(f"there is no model {self._name!r} behind {where}: {said}")
+            return ConfigurationError(
+                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile!r}, or have the model "
+                f"opened to the account ({said})"
+            )
         if error.param in SETTINGS:
             return ConfigurationError(f"{self._name} refuses the profile's settings: {said}")
         return TextsRefused(f"{self._name} refuses the request (status {status}): {said}", any(sign in said.lower() for sign in TOO_LONG))

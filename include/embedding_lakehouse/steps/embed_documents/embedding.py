@@ -90,10 +90,11 @@ class Stage:
 
 def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> None:
     """Buy the vectors of the chunks' texts, each text once, and stage them checkpoint by checkpoint."""
-    limits = stage.profile.model_limits
-    in_flight = max(1, limits.requests_in_flight)
-    most_inputs, together = fit_checkpoint(stage.profile.batch.checkpoint_chunks, in_flight, limits.inputs_per_request)
-    embedder = Embedder(stage.profile, model, tasks, most_inputs)
+    limits, checkpoint = stage.profile.model_limits, stage.profile.batch.checkpoint_chunks
+    # Every request that is under way is lost with a killed task.
+    in_flight = max(1, min(limits.requests_in_flight, checkpoint))
+    most_inputs, together = fit_checkpoint(checkpoint, in_flight, limits.inputs_per_request)
+    embedder = Embedder(stage.profile, model, tasks, most_inputs, in_flight)
     texts = dict(zip(chunks["text_hash"].to_pylist(), chunks["chunk_text"].to_pylist(), strict=True))
     hashes, bought, rejected = list(texts), Known(), dict[str, Rejection]()
     try:
