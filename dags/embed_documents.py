@@ -14,6 +14,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS, EMBEDDING_BACKLOG, SOURCE_DOCUMENTS
 from embedding_lakehouse.audit_group import audit
+from embedding_lakehouse.bulk_group import AFTER_BULK, buy_in_bulk
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.task_errors import lakehouse_task
 
@@ -55,7 +56,7 @@ def embed_documents():
 
         return planning.price_batch(chunked)
 
-    @lakehouse_task
+    @lakehouse_task(trigger_rule=AFTER_BULK)
     def embed_chunks(batch_id: str, shard: int, shards: int) -> dict[str, int]:
         from embedding_lakehouse.steps.embed_documents import embedding
 
@@ -82,7 +83,7 @@ def embed_documents():
     shards = price_batch(chunk_documents.expand_kwargs(plan_batch(detect_changes())))
     embedded = embed_chunks.expand_kwargs(shards)
     committed = commit_embeddings(shards)
-    embedded >> committed
+    buy_in_bulk(shards) >> embedded >> committed
     continue_backlog(publish_batch(audit(committed)))
 
 

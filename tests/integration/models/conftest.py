@@ -1,4 +1,4 @@
-from tests.lake_fixtures import empty_lake, lake, profiles
+from tests.lake_fixtures import empty_lake, lake, module_profiles, profiles
 from tests.model_fixtures import model_process, model_server
 
-__all__ = ["empty_lake", "lake", "model_process", "model_server", "profiles"]
+__all__ = ["empty_lake", "lake", "model_process", "model_server", "module_profiles", "profiles"]

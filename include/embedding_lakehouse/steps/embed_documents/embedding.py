@@ -1,6 +1,6 @@
 """Embed one shard of a batch's chunks: copy the vectors that exist, buy the others, stage both in checkpoints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -36,9 +36,9 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
     if row["state"] != PRICED:
         return dict.fromkeys(COUNTED, 0)
     stage = Stage(lake, row, settings.profile_of(row), shard)
-    chunks, known = _work_left(lake, batch_id, shard, shards)
+    chunks, known = work_left(lake, batch_id, shard, shards)
     stage.put(chunks, known)
-    unknown = chunks.filter(pc.invert(_of_texts(chunks, known)))
+    unknown = chunks.filter(pc.invert(of_texts(chunks, known)))
     if unknown.num_rows:
         _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
     return stage.counts
@@ -62,15 +62,15 @@ class Stage:
 
     def put(self, chunks: pa.Table, vectors: Known) -> None:
         """Write a row for each of the chunks whose text has a vector."""
-        ready = chunks.filter(_of_texts(chunks, vectors))
+        ready = chunks.filter(of_texts(chunks, vectors))
         for portion in _portions(ready, self.profile.batch.checkpoint_chunks):
             table = self.lake.table(DOCUMENT_EMBEDDINGS)
-            write_part(table, _shard_folder(self.lake, self.row["batch_id"], self.shard), _rows(self.row, self.profile, portion, vectors))
+            write_part(table, shard_folder(self.lake, self.row["batch_id"], self.shard), _rows(self.row, self.profile, portion, vectors))
         self.counts["chunks"] += ready.num_rows
 
     def reject(self, chunks: pa.Table, reasons: dict[str, Rejection]) -> None:
         """Write down each of the chunks whose text was rejected, with the reason."""
-        rejected = chunks.filter(_of_texts(chunks, reasons))
+        rejected = chunks.filter(of_texts(chunks, reasons))
         stage_rejections(self.lake, self.row, self.shard, rejected, reasons)
         self.counts["chunks_rejected"] += rejected.num_rows
 
@@ -91,14 +91,14 @@ def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> N
                 else:
                     bought[hashes[outcome.position]] = KnownVector(outcome.vector, outcome.token_count, None)
             if len(bought) >= together:
-                _checkpoint(stage, chunks, bought, rejected)
+                checkpoint(stage, chunks, bought, rejected)
     finally:
         # What was paid for is kept, whatever ended the rest.
-        _checkpoint(stage, chunks, bought, rejected)
+        checkpoint(stage, chunks, bought, rejected)
         stage.counts["requests"] = embedder.requests
 
 
-def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection]) -> None:
+def checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection]) -> None:
     """Stage what has arrived, and forget it."""
     if bought:
         stage.put(chunks, bought)
@@ -110,17 +110,18 @@ def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[st
         rejected.clear()
 
 
-def _shard_folder(lake: Lake, batch_id: str, shard: int) -> str:
+def shard_folder(lake: Lake, batch_id: str, shard: int) -> str:
+    """Where the shard's parts are staged."""
     return parts_folder(lake.table(DOCUMENT_EMBEDDINGS), f"batch_id={batch_id}", f"shard={shard:04d}")
 
 
-def _work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.Table, Known]:
+def work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.Table, Known]:
     """The shard's chunks that need a row, sorted by text, and the vectors already known for their texts."""
     mine = ("text_hash", *hash_range(shard, shards))
     chunks = scan(lake.table(BATCH_CHUNKS), mine, batch_id=batch_id).to_arrow()
     reuse = scan(lake.table(BATCH_REUSE), mine, batch_id=batch_id).to_arrow()
     table = lake.table(DOCUMENT_EMBEDDINGS)
-    staged = list_parts(table, _shard_folder(lake, batch_id, shard))
+    staged = list_parts(table, shard_folder(lake, batch_id, shard))
     done = [chunk for part in read_parts(table, staged, ["chunk_id"]) for chunk in part["chunk_id"].to_pylist()]
     done += reuse.filter(reuse["is_kept"])["chunk_id"].to_pylist()
     done += staged_rejections(lake, batch_id, shard)
@@ -128,9 +129,9 @@ def _work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.T
     return left, known_vectors(lake, reuse, staged, set(left["text_hash"].to_pylist()))
 
 
-def _of_texts(chunks: pa.Table, texts: Known | dict[str, Rejection]) -> pa.ChunkedArray:
+def of_texts(chunks: pa.Table, texts: Iterable[str]) -> pa.ChunkedArray:
     """Which of the chunks have one of these texts."""
-    return pc.is_in(chunks["text_hash"], value_set=pa.array(texts, pa.large_string()))
+    return pc.is_in(chunks["text_hash"], value_set=pa.array(list(texts), pa.large_string()))
 
 
 def _portions(chunks: pa.Table, rows: int) -> Iterator[pa.Table]:

@@ -173,7 +173,7 @@ def _price(lake: Lake, row: BatchRow, chunked: list[dict[str, Any]]) -> BatchRow
         chunks_embedded=planned - kept - copied,
         texts_embedded=texts,
         tokens_estimated=tokens,
-        price_estimated=tokens * profile.usd_per_million_tokens / 1_000_000,
+        price_estimated=profile.usd_for(tokens, texts),
         embedding_shards=shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
     )
 
