@@ -7,12 +7,13 @@ daily the state of a week ago; while drift lasts, the state before it. Where not
 
 from typing import Any
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.measure_group import measure
+from embedding_lakehouse.profile_dags import profile_dag
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.task_errors import lakehouse_task
 
@@ -25,7 +26,7 @@ PARAMS = {
 }
 
 
-@dag(schedule=DAILY, max_active_runs=1, params=PARAMS, tags=["monitoring"], doc_md=__doc__, **DAG_DEFAULTS)
+@profile_dag(schedule=DAILY, max_active_runs=1, params=PARAMS, tags=["monitoring"], doc_md=__doc__, **DAG_DEFAULTS)
 def monitor_embeddings():
     @lakehouse_task
     def plan_comparison(params=None, dag_run=None) -> dict[str, Any]:

@@ -5,9 +5,10 @@ declared limit after approval in the UI -> applied as a sync. An index that equa
 was not read to its end never leads to a delete.
 """
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 
 from embedding_lakehouse.approval import PlanApproval
+from embedding_lakehouse.profile_dags import profile_dag
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.sync_group import apply_sync
 from embedding_lakehouse.task_errors import lakehouse_task
@@ -22,7 +23,7 @@ PARAMS = {
 }
 
 
-@dag(schedule="0 4 * * *", max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
+@profile_dag(schedule="0 4 * * *", max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
 def reconcile_index():
     @lakehouse_task
     def plan_reconciliation(params=None, dag=None, run_id=None) -> list[dict]:

@@ -7,9 +7,10 @@ run makes good for it: the watermark moves last. After a rollback of the lake th
 
 from typing import Any
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS, INDEX_RELEASES
+from embedding_lakehouse.profile_dags import profile_dag
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.sync_group import apply_sync
 from embedding_lakehouse.task_errors import lakehouse_task
@@ -17,7 +18,9 @@ from embedding_lakehouse.task_errors import lakehouse_task
 PARAMS = {"profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose live release follows.")}
 
 
-@dag(schedule=DOCUMENT_EMBEDDINGS | INDEX_RELEASES, max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
+@profile_dag(
+    params=PARAMS, schedule=DOCUMENT_EMBEDDINGS | INDEX_RELEASES, max_active_runs=1, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS
+)
 def sync_index():
     @lakehouse_task
     def plan_sync(params=None, dag=None, run_id=None) -> list[dict[str, Any]]:

@@ -56,7 +56,9 @@ class BatchRun:
     allow_deletes: bool = True
     discard_open: bool = False
     is_audited: bool = False
+    is_dry_run: bool = False
     asked: dict[str, Any] | None = None
+    priced: planning.Priced | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
     def steps(self) -> Iterator[str]:
@@ -92,7 +94,6 @@ class BatchRun:
             self.result["detect"],
             "embed_documents",
             self.run_id,
-            self.allow_deletes,
             self.discard_open,
             self.lake,
             self.asked,
@@ -102,7 +103,9 @@ class BatchRun:
         return [chunking.chunk_documents(**shard, lake=self.lake) for shard in self.result["plan"]]
 
     def price(self) -> list[dict[str, Any]]:
-        return planning.price_batch(self.result["chunk"], self.lake)
+        """The embedding shards; the plan itself is in `priced`."""
+        self.priced = planning.price_batch(self.result["chunk"], self.allow_deletes, self.is_dry_run, self.run_id, self.lake)
+        return self.priced.shards
 
     def embed(self) -> list[dict[str, int]]:
         return [embedding.embed_chunks(**shard, lake=self.lake, model=self.model) for shard in self.result["price"]]

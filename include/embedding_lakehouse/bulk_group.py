@@ -11,10 +11,13 @@ from embedding_lakehouse.task_errors import lakehouse_task, with_named_ends
 AFTER_BULK = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
 
-def buy_in_bulk(shards: Any) -> Any:
-    """Tasks that buy the new texts of a priced batch in bulk where its profile says so; none where no profile ever does."""
+def buy_in_bulk(shards: Any, approved: Any) -> Any:
+    """Tasks that buy the new texts of an approved batch in bulk where its profile says so; the last one, for what follows.
+
+    Where no profile ever does there are none. A run may be triggered for another profile than its DAG's, so any profile counts.
+    """
     if not any(profile.bulk.above_texts for profile in profiles().values()):
-        return []
+        return approved
 
     @lakehouse_task
     def plan_bulk(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -22,7 +25,11 @@ def buy_in_bulk(shards: Any) -> Any:
 
         return bulk_buying.plan_bulk(shards)
 
-    return BuyInBulk.partial(task_id="buy_in_bulk").expand_kwargs(plan_bulk(shards))
+    planned = plan_bulk(shards)
+    bought = BuyInBulk.partial(task_id="buy_in_bulk").expand_kwargs(planned)
+    # What is refused skips only what follows right behind it.
+    approved >> planned
+    return [approved, bought]
 
 
 class BuyInBulk(BaseOperator):

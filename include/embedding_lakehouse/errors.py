@@ -32,6 +32,10 @@ class ApprovalRequired(LakehouseError):
     """The step would do more than its declared limit allows without a person's consent."""
 
 
+class BudgetExceeded(LakehouseError):
+    """The next batch would cost more than the profile may still spend this day or month."""
+
+
 class AuditFailed(LakehouseError):
     """A check that must hold did not: the batch stays on its branch, main is untouched.
 

@@ -7,9 +7,17 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from embedding_lakehouse.errors import AlarmRaised, ApprovalRequired, AuditFailed, ConfigurationError, InputError, NothingToDo
+from embedding_lakehouse.errors import (
+    AlarmRaised,
+    ApprovalRequired,
+    AuditFailed,
+    BudgetExceeded,
+    ConfigurationError,
+    InputError,
+    NothingToDo,
+)
 
-FINAL = (AlarmRaised, ApprovalRequired, AuditFailed, ConfigurationError, InputError)
+FINAL = (AlarmRaised, ApprovalRequired, AuditFailed, BudgetExceeded, ConfigurationError, InputError)
 
 
 def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -10,7 +10,6 @@ import pytest
 from embedding_lakehouse.core.batches import (
     OPEN_STATES,
     BatchRow,
-    check_deletes,
     check_fingerprint,
     check_resumable,
     hash_range,
@@ -20,7 +19,7 @@ from embedding_lakehouse.core.batches import (
     shard_count,
 )
 from embedding_lakehouse.core.profiles import BatchLimits, Profile
-from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError
 
 PROFILE = Profile("docs", "wordllama", "l2_supercat", "v1", 256)
 CHANGED = replace(PROFILE, dimensions=128)
@@ -89,32 +88,6 @@ def test_shards_are_about_equal() -> None:
 @pytest.mark.parametrize(("amount", "shards"), [(0, 1), (1, 1), (10, 1), (11, 2), (400, 40), (9_999, 64)])
 def test_work_is_cut_into_at_least_one_and_at_most_the_allowed_shards(amount: int, shards: int) -> None:
     assert shard_count(amount, 10, 64) == shards
-
-
-# (deleted, current): the limit is a fifth, up to five are never asked about, all of them always are.
-WITHOUT_CONSENT = [(0, 0), (0, 100), (5, 6), (5, 10), (6, 30), (20, 100), (200, 1_000)]
-WITH_CONSENT = [(1, 1), (5, 5), (6, 29), (21, 100), (201, 1_000), (1_000, 1_000)]
-
-
-@pytest.mark.parametrize(("deleted", "current"), WITHOUT_CONSENT)
-def test_few_deletes_need_no_consent(deleted: int, current: int) -> None:
-    assert check_deletes(deleted, current, BatchLimits(delete_share=0.2), allowed=False) is None
-
-
-@pytest.mark.parametrize(("deleted", "current"), WITH_CONSENT)
-def test_many_deletes_need_consent(deleted: int, current: int) -> None:
-    with pytest.raises(ApprovalRequired, match=f"{deleted} of {current} embedded documents.*20%.*allow_deletes"):
-        check_deletes(deleted, current, BatchLimits(delete_share=0.2), allowed=False)
-
-
-@pytest.mark.parametrize(("deleted", "current"), WITH_CONSENT)
-def test_with_consent_every_delete_is_allowed(deleted: int, current: int) -> None:
-    assert check_deletes(deleted, current, BatchLimits(delete_share=0.2), allowed=True) is None
-
-
-@pytest.mark.parametrize("limit", [0.0, 0.07, 0.2, 0.29, 0.58, 1.0])
-def test_just_the_limit_needs_no_consent(limit: float) -> None:
-    assert check_deletes(round(100 * limit) if limit < 1 else 99, 100, BatchLimits(delete_share=limit), allowed=False) is None
 
 
 def test_published_vectors_under_other_settings_are_refused() -> None:

@@ -32,7 +32,7 @@ MISTAKES = {
     "a bad name": (COMPLETE.replace("docs", '"Docs and more"'), "profile 'Docs and more': a name has 1 to 63 of a-z"),
     "an unknown setting": (
         COMPLETE + "colour = 1",
-        "profile 'docs': unknown setting 'colour'; known are batch, bulk, chunking, connection, dimensions",
+        "profile 'docs': unknown setting 'colour'; known are approval, batch, budget, bulk, chunking, connection, dimensions",
     ),
     "a missing setting": (COMPLETE.replace("dimensions = 256", ""), "profile 'docs'.*dimensions"),
     "a wrong type": (COMPLETE.replace("256", '"256"'), "profile 'docs': dimensions = '256' must be of type int"),
@@ -206,12 +206,11 @@ def test_a_provider_s_own_limits_stand_where_the_profile_declares_none() -> None
 def test_a_batch_above_the_declared_size_has_the_bulk_price() -> None:
     profile = parsed("usd_per_million_tokens = 2\nbulk = { above_texts = 100 }", COMPLETE.replace("wordllama", "openai"))
     assert [profile.is_bought_in_bulk(texts) for texts in (0, 100, 101)] == [False, False, True]
-    assert [profile.usd_for(3_000_000, texts) for texts in (100, 101)] == [6.0, 3.0]
+    assert [profile.usd_for(3_000_000, in_bulk) for in_bulk in (False, True)] == [6.0, 3.0]
 
 
 def test_nothing_is_bought_in_bulk_that_is_not_declared_so() -> None:
-    profile = parsed("usd_per_million_tokens = 2")
-    assert (profile.is_bought_in_bulk(10**9), profile.usd_for(1_000_000, 10**9)) == (False, 2.0)
+    assert not parsed().is_bought_in_bulk(10**9)
 
 
 def test_documents_and_questions_have_their_own_prefixes() -> None:

@@ -25,6 +25,7 @@ from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
 from embedding_lakehouse.errors import ConflictError, PlanOvertaken
 
 STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED, PUBLISHED)
+REACHED_AT = {PRICED: "priced_at", COMMITTED: "committed_at", PUBLISHED: "published_at"}
 
 
 def journal(lake: Lake) -> Journal:
@@ -118,7 +119,8 @@ def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
         if row["state"] not in OPEN_STATES:
             raise ConflictError(f"batch {batch_id} is {row['state']}: it cannot become {state}")
         now = datetime.now(UTC)
-        found[:] = [row | changes | {"state": state, "updated_at": now} | ({"published_at": now} if state == PUBLISHED else {})]
+        reached = {REACHED_AT[state]: now} if state in REACHED_AT else {}
+        found[:] = [row | changes | {"state": state, "updated_at": now} | reached]
         return found
 
     journal(lake).change(decide)
@@ -127,14 +129,21 @@ def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
 
 def take_over(lake: Lake, batch_id: str, dag_id: str, run_id: str) -> None:
     """Note that another run works on an open batch now."""
+    note(lake, batch_id, dag_id=dag_id, run_id=run_id)
+
+
+def note(lake: Lake, batch_id: str, **changes: Any) -> BatchRow:
+    """Change columns of a batch that keeps its state; nothing is written where they have these values."""
+    found: list[BatchRow] = []
 
     def decide(rows: list[BatchRow]) -> list[BatchRow]:
         row = next(row for row in rows if row["batch_id"] == batch_id)
-        if (row["dag_id"], row["run_id"]) == (dag_id, run_id):
-            return []
-        return [row | {"dag_id": dag_id, "run_id": run_id, "updated_at": datetime.now(UTC)}]
+        is_new = any(row[column] != value for column, value in changes.items())
+        found[:] = [row | changes | {"updated_at": datetime.now(UTC)} if is_new else row]
+        return found if is_new else []
 
     journal(lake).change(decide)
+    return found[0]
 
 
 def _is_behind(state: str, reached: str) -> bool:

@@ -25,13 +25,15 @@ def parts_folder(table: IcebergTable, *keys: str) -> str:
     return "/".join((table.location().rstrip("/"), "data", *keys))
 
 
-def write_part(table: IcebergTable, folder: str, rows: pa.Table, row_group_rows: int | None = None) -> str:
-    """Write rows as one new Parquet file with the table's field ids into `folder`; its location.
+def write_part(
+    table: IcebergTable, folder: str, rows: pa.Table, row_group_rows: int | None = None, metadata: dict[str, str] | None = None
+) -> str:
+    """Write rows as one new Parquet file with the table's field ids into `folder`; its location. `metadata` goes into the file's own.
 
     Raises LakehouseError where the file system refuses it (a full disk, no permission); nothing of the part is left then.
     """
     schema = arrow_schema(table)
-    rows = pa.Table.from_arrays([_column(rows, field) for field in schema], schema=schema)
+    rows = pa.Table.from_arrays([_column(rows, field) for field in schema], schema=schema.with_metadata(metadata))
     name = f"{folder}/{uuid.uuid4().hex}.parquet"
     filesystem, path = _filesystem(table, name)
     if isinstance(filesystem, LocalFileSystem):
@@ -113,6 +115,13 @@ def read_notes(table: IcebergTable, folder: str, ending: str) -> dict[str, str]:
             with filesystem.open_input_stream(file.path) as source:
                 notes[file.base_name.removesuffix(ending)] = source.read().decode()
     return notes
+
+
+def read_metadata(table: IcebergTable, file: str) -> dict[str, str]:
+    """The key-value metadata of a part, from its footer alone."""
+    filesystem, path = _filesystem(table, file)
+    with filesystem.open_input_file(path) as source:
+        return {key.decode(): value.decode() for key, value in (pq.read_metadata(source).metadata or {}).items()}
 
 
 def _filesystem(table: IcebergTable, location: str) -> tuple[FileSystem, str]:

@@ -11,13 +11,14 @@ from embedding_lakehouse.errors import (
     AlarmRaised,
     ApprovalRequired,
     AuditFailed,
+    BudgetExceeded,
     ConfigurationError,
     InputError,
     LakehouseError,
     TransientError,
 )
 
-BLOCKED_BATCH, FAILED_TASK = "blocked_batch", "failed_task"
+BLOCKED_BATCH, FAILED_TASK, WAITING = "blocked_batch", "failed_task", "waiting_for_approval"
 LONGEST_DETAIL = 4_000
 # What SNS takes as a subject, and what a mail's header holds without being folded.
 LONGEST_TITLE = 100
@@ -40,6 +41,7 @@ FAILED_IMPACTS = {
 }
 DEFAULT_IMPACT = "What is published stays as it is."
 FAILED_ACTIONS: dict[type[LakehouseError], str] = {
+    BudgetExceeded: "Raise the profile's budget, or leave it: the next run plans the batch again and embeds it when the budget allows.",
     ApprovalRequired: "Look at what it asks consent for; to consent, trigger the DAG with the Param that the message names.",
     ConfigurationError: "Change the setting that the message names, then clear the task. Trying again changes nothing before.",
     InputError: "Change the input that the message names, then clear the task. Trying again changes nothing before.",
@@ -127,6 +129,20 @@ def unseen_failure(failed: FailedTask, tasks: list[str]) -> Alert:
     )
 
 
+def waiting_alert(dag_id: str, run_id: str, task_id: str, subject: str, plan: str, address: str) -> Alert:
+    """The alert of a run that waits for a person to approve its plan."""
+    return _alert(
+        FailedTask(dag_id, run_id, task_id, None, address=address),
+        kind=WAITING,
+        profile=None,
+        subject=task_id,
+        summary=f"{dag_id} waits for approval: {subject}",
+        detail=plan,
+        impact="Nothing has changed. The run, and those of the same DAG after it, wait for the answer.",
+        action="Read the plan, then approve or reject it in the Airflow UI: Required Actions of the run.",
+    )
+
+
 def trial_alert() -> Alert:
     """An alert about nothing, by which a setting is tried."""
     return replace(
@@ -198,7 +214,7 @@ def _failure(failed: FailedTask) -> Alert:
         subject=failed.task_id,
         summary=f"{failed.dag_id} failed in {failed.task_id}{tries}",
         detail=told,
-        impact=FAILED_IMPACTS.get(failed.dag_id, DEFAULT_IMPACT),
+        impact=FAILED_IMPACTS.get(failed.dag_id.partition("__")[0], DEFAULT_IMPACT),
         action=next((action for kind, action in FAILED_ACTIONS.items() if isinstance(error, kind)), DEFAULT_ACTION),
         since_at=failed.run_started_at,
     )

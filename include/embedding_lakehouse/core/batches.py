@@ -5,8 +5,8 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from embedding_lakehouse.core.profiles import BatchLimits, Profile
-from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError, ConflictError
+from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 PLANNED, PRICED, COMMITTED, BLOCKED = "planned", "priced", "committed", "blocked"
 PUBLISHED, DISCARDED, REJECTED = "published", "discarded", "rejected"
@@ -73,16 +73,6 @@ def check_embeds(row: BatchRow) -> None:
         raise ConflictError(
             f"the run {row['run_id']} of {row['dag_id']} is rolling profile {row['profile']!r} back (batch {row['batch_id']}): embedding "
             "waits for it; where that run died, trigger roll_back_embeddings, which finishes it"
-        )
-
-
-def check_deletes(deleted: int, current: int, limits: BatchLimits, allowed: bool) -> None:
-    """Raise ApprovalRequired where the batch would delete more than the profile's share of its `current` documents, or all of them."""
-    many = deleted > FEW_DELETES and deleted / current > limits.delete_share
-    if not allowed and deleted and (many or deleted == current):
-        raise ApprovalRequired(
-            f"{deleted} of {current} embedded documents are gone from docs_db.source_documents; the limit is "
-            f"{limits.delete_share:.0%} (batch.delete_share). Check the source; to delete them, trigger embed_documents with allow_deletes"
         )
 
 

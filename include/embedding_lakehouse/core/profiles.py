@@ -20,7 +20,19 @@ NORMALISATIONS = ("none", "nfc", "nfkc")
 METRICS = ("cosine", "dotproduct", "euclidean")
 # What costs or paces a vector, how a question is put, or where a copy goes, decides no vector: these may change under the same version.
 NOT_IN_FINGERPRINT = frozenset(
-    {"name", "batch", "bulk", "index", "usd_per_million_tokens", "freshness_hours", "limits", "connection", "question_prefix"}
+    {
+        "name",
+        "batch",
+        "bulk",
+        "index",
+        "usd_per_million_tokens",
+        "freshness_hours",
+        "limits",
+        "connection",
+        "question_prefix",
+        "approval",
+        "budget",
+    }
 )
 # Settings that came later: without them a profile has the fingerprint that it always had.
 NOT_IN_FINGERPRINT_IF_EMPTY = frozenset({"document_prefix", "options"})
@@ -38,6 +50,22 @@ class BatchLimits:
     most_shards: int = 64
     checkpoint_chunks: int = 2_000
     delete_share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalLimits:
+    """A batch above one of these (US dollars, texts to embed) waits for approval; 0 asks for none."""
+
+    usd: float = 0.0
+    texts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the profile's batches may cost in US dollars, in a day and a month of UTC; 0 is no limit."""
+
+    usd_per_day: float = 0.0
+    usd_per_month: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +99,8 @@ class Profile:
     bulk: BulkBuying = field(default_factory=BulkBuying)
     index: IndexTarget = field(default_factory=IndexTarget)
     limits: ModelLimits = field(default_factory=ModelLimits)
+    approval: ApprovalLimits = field(default_factory=ApprovalLimits)
+    budget: Budget = field(default_factory=Budget)
     connection: str = ""
     document_prefix: str = ""
     question_prefix: str = ""
@@ -111,10 +141,9 @@ class Profile:
         """Whether so many texts are bought at the bulk price."""
         return 0 < self.bulk.above_texts < texts
 
-    def usd_for(self, tokens: int, texts: int) -> float:
-        """The estimated price in US dollars of so many tokens in so many texts, bought in bulk where the profile does so."""
-        share = self.bulk.price_share if self.is_bought_in_bulk(texts) else 1.0
-        return tokens * self.usd_per_million_tokens * share / 1_000_000
+    def usd_for(self, tokens: int, in_bulk: bool = False) -> float:
+        """The price of so many tokens in US dollars, bought one request after the other or in bulk."""
+        return tokens * self.usd_per_million_tokens * (self.bulk.price_share if in_bulk else 1.0) / 1_000_000
 
     def model_text(self, chunk_text: str) -> str:
         """The chunk's text as it is sent to the model: normalised, behind the profile's prefix for documents."""
@@ -171,6 +200,8 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
             "bulk": _typed(BulkBuying, _as_table(settings.pop("bulk", {}), f"{where}, bulk"), f"{where}, bulk"),
             "index": _typed(IndexTarget, _as_table(settings.pop("index", {}), f"{where}, index"), f"{where}, index"),
             "limits": _typed(ModelLimits, _as_table(settings.pop("limits", {}), f"{where}, limits"), f"{where}, limits"),
+            "approval": _typed(ApprovalLimits, _as_table(settings.pop("approval", {}), f"{where}, approval"), f"{where}, approval"),
+            "budget": _typed(Budget, _as_table(settings.pop("budget", {}), f"{where}, budget"), f"{where}, budget"),
             "options": tuple(sorted(_as_table(settings.pop("options", {}), f"{where}, options").items())),
         },
         where,
@@ -220,6 +251,8 @@ def _check_values(profile: Profile, where: str) -> None:
         f"bulk.texts_per_job must be from 1 to {MOST_TEXTS}": 1 <= profile.bulk.texts_per_job <= MOST_TEXTS,
         "bulk.poll_seconds must be positive": profile.bulk.poll_seconds > 0,
         "no limit may be negative": min(value for key, value in asdict(profile.limits).items() if key != "over_limit") >= 0,
+        "no limit of approval may be negative": min(asdict(profile.approval).values()) >= 0,
+        "no budget may be negative": min(asdict(profile.budget).values()) >= 0,
         f"limits.over_limit must be one of {', '.join(POLICIES)}": profile.limits.over_limit in POLICIES,
         "limits.tokens_per_input must not be above limits.tokens_per_request": not profile.limits.tokens_per_request
         or profile.limits.tokens_per_input <= profile.limits.tokens_per_request,

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
-from embedding_lakehouse.core.tables import BATCH_DOCUMENTS
 from embedding_lakehouse.errors import ApprovalRequired, ConfigurationError
 from tests.batches import BatchRun, current_documents, put_documents, put_source_rows, run_batch
 from tests.lake_fixtures import PROFILES, SavedLake, StagedBatch, declare
@@ -38,13 +36,16 @@ def test_as_many_deletes_as_are_never_asked_about_go_through(ten: SavedLake, pro
 
 
 @pytest.mark.parametrize("remaining", [4, 0])
-def test_too_many_deletes_stop_before_anything_is_planned(ten: SavedLake, profiles: Path, remaining: int) -> None:
+def test_too_many_deletes_wait_for_approval(ten: SavedLake, profiles: Path, remaining: int) -> None:
     lake = ten.restore()
     keep(lake, remaining)
-    with pytest.raises(ApprovalRequired, match=rf"{10 - remaining} of 10 embedded documents are gone from docs_db\.source_documents"):
-        BatchRun(lake, allow_deletes=False).until("plan")
-    assert len(batches.journal(lake).rows()) == 1
-    assert lake.table(BATCH_DOCUMENTS).scan().count() == 0
+    run = BatchRun(lake, allow_deletes=False).until("price")
+    assert run.priced.needs_approval
+    with pytest.raises(
+        ApprovalRequired, match=rf"{10 - remaining} of 10 embedded documents are gone from docs_db\.source_documents.*batch\.delete_share"
+    ):
+        run.embed()
+    assert len(current_documents(lake)) == 10
 
 
 def test_with_consent_a_source_may_lose_everything(ten: SavedLake, profiles: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.model_server.vectors import tokens_of
 from dev.stack import Stack
 from embedding_lakehouse.bulk_trigger import BulkTrigger
 from embedding_lakehouse.clients.models.openai_bulk import OpenAIBulk
@@ -68,6 +69,10 @@ def test_a_batch_bought_in_bulk_is_that_of_a_direct_run_and_nothing_is_left_in_t
 def test_the_price_is_that_of_bulk(run: BatchRun) -> None:
     assert run.row["texts_embedded"] == len(ALL)
     assert run.row["price_estimated"] == pytest.approx(run.row["tokens_estimated"] / 1_000 / 2)
+    buy_all(run)
+    finish(run)
+    assert run.row["price"] == pytest.approx(run.row["tokens_embedded"] / 1_000 / 2)
+    assert (run.row["tokens_embedded"], run.row["requests"]) == (sum(map(tokens_of, ALL)), len(ALL))
 
 
 @pytest.mark.parametrize("above_texts", [0, len(ALL)])
@@ -236,6 +241,26 @@ def test_an_account_with_too_much_under_way_is_asked_again_later(
     finish(run)
     assert state_of(run.lake) == priced_batch.bought_directly
     assert_bought_once(model_server)
+    assert model_server.kept_files() == 0
+
+
+def test_the_jobs_of_a_batch_that_is_given_up_are_cancelled(run: BatchRun, model_server: ModelServer) -> None:
+    model_server.put(bulk_polls=50)
+    shards = bulk_shards(run)
+    for shard in shards:
+        buy_in_bulk(**shard, lake=run.lake)
+    run.discard_open = True
+    run.plan()
+    assert model_server.calls()["POST /v1/batches/cancel"] == len(shards)
+
+
+def test_a_batch_is_given_up_though_its_account_does_not_answer(
+    run: BatchRun, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OPENAI_DEFAULT", model_server.connections()["AIRFLOW_CONN_OPENAI_NOBODY"])
+    discarded = run.batch_id
+    run.discard_open = True
+    assert run.plan()[0]["batch_id"] != discarded
 
 
 def test_a_job_that_the_account_forgot_is_bought_at_the_usual_price(

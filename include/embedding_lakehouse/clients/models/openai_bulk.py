@@ -101,8 +101,8 @@ class OpenAIBulk(OpenAIModel):
             made = self._client.batches.create(input_file_id=uploaded.id, endpoint=ENDPOINT, completion_window="24h", metadata=metadata)
         return _job(made)
 
-    def jobs(self, batch_id: str, shard: int, since: datetime) -> list[BulkJob]:
-        """The jobs of a shard that were made since then, as the account lists them: the newest first."""
+    def jobs(self, batch_id: str, since: datetime, shard: int | None = None) -> list[BulkJob]:
+        """The jobs of a batch or of one of its shards that were made since then, as the account lists them: the newest first."""
         wanted, found = _names(batch_id, shard).items(), []
         with self._named_errors():
             for batch in self._client.batches.list(limit=100):
@@ -213,9 +213,9 @@ async def until_ended(connection: str, job_ids: Sequence[str], poll_seconds: flo
             await asyncio.sleep(min(poll_seconds, left))
 
 
-def _names(batch_id: str, shard: int) -> dict[str, str]:
-    """By what a job is found: of which shard it is."""
-    return {"embedding_lakehouse_batch": batch_id, "shard": str(shard)}
+def _names(batch_id: str, shard: int | None) -> dict[str, str]:
+    """By what a job is found: of which batch and shard it is."""
+    return {"embedding_lakehouse_batch": batch_id} | ({} if shard is None else {"shard": str(shard)})
 
 
 def _job(batch: Any) -> BulkJob:

@@ -25,8 +25,9 @@ from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models.asking import PATIENCE_SECONDS, patiently
 from embedding_lakehouse.clients.models.openai_bulk import BulkJob, OpenAIBulk
 from embedding_lakehouse.clients.parts import read_notes, write_note
-from embedding_lakehouse.core.batches import PRICED
+from embedding_lakehouse.core.batches import PRICED, BatchRow
 from embedding_lakehouse.core.bulk import HashSpan, cut_into_jobs
+from embedding_lakehouse.core.plans import check_approved
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.core.tokens import estimated_tokens
 from embedding_lakehouse.errors import LakehouseError
@@ -58,15 +59,24 @@ def plan_bulk(shards: list[dict[str, Any]], lake: Lake | None = None) -> list[di
     return shards if row["state"] == PRICED and settings.profile_of(row).is_bought_in_bulk(row["texts_embedded"]) else []
 
 
+def cancel_jobs(row: BatchRow) -> None:
+    """Tell the jobs of a batch that is given up to end: their answers would be paid for and of no use."""
+    service = OpenAIBulk(settings.profile_of(row))
+    for job in service.jobs(row["batch_id"], row["planned_at"] - CLOCKS_APART):
+        if job.is_cancellable:
+            service.cancel(job)
+
+
 def buy_in_bulk(batch_id: str, shard: int, shards: int, lake: Lake | None = None) -> Waiting | Counts:
     """Go on with the shard's jobs: what is to be waited for, or what was staged, by `COUNTED`, once none is under way.
 
-    Raises LakehouseError for a job that does not end long after it was told to.
+    Raises LakehouseError for a job that does not end long after it was told to, ApprovalRequired for a batch that waits for approval.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
     if row["state"] != PRICED:
         return dict.fromkeys(COUNTED, 0)
+    check_approved(row)
     stage = Stage(lake, row, settings.profile_of(row), shard)
     chunks, known = work_left(lake, batch_id, shard, shards)
     stage.put(chunks, known)
@@ -93,7 +103,7 @@ class ShardJobs:
             return self.stage.counts
         jobs = _patiently(lambda: self._put_missing(self._find()))
         for job in jobs:
-            if not (job.is_under_way or job.was_crowded_out or job.job_id in self.collected):
+            if not (job.is_under_way or job.job_id in self.collected):
                 self._collect(job)
         under_way = [job for job in jobs if job.is_under_way]
         until = [self._until(job) for job in under_way]
@@ -108,7 +118,7 @@ class ShardJobs:
     def _find(self) -> list[BulkJob]:
         """Every job of the shard, the oldest first: those that the account lists, and those that were noted and it does not list."""
         row = self.stage.row
-        found = {job.job_id: job for job in self.service.jobs(row["batch_id"], self.stage.shard, row["planned_at"] - CLOCKS_APART)}
+        found = {job.job_id: job for job in self.service.jobs(row["batch_id"], row["planned_at"] - CLOCKS_APART, self.stage.shard)}
         for job_id in self.noted.keys() - found.keys():
             first, last = json.loads(self.noted[job_id])
             found[job_id] = self.service.job(job_id) or BulkJob.gone(job_id, HashSpan(first, last))
@@ -147,7 +157,7 @@ class ShardJobs:
                 yield text_hash, self.service.line(text_hash, text)
 
     def _collect(self, job: BulkJob) -> None:
-        """Stage what a job answered, checkpoint by checkpoint, and note that it is done."""
+        """Stage what a job that has ended answered, checkpoint by checkpoint, and note that it is done."""
         asked_for = sum(text_hash in job.span for text_hash in self.texts)
         bought, before = Known(), self.stage.counts["texts_embedded"]
         with TemporaryDirectory(prefix="bulk-") as folder:
@@ -160,15 +170,18 @@ class ShardJobs:
                 tokens = answer.token_count or estimated_tokens(self.stage.profile.model_text(chunk_text))
                 bought[answer.text_hash] = KnownVector(answer.vector, tokens, None)
                 if len(bought) >= self.stage.profile.batch.checkpoint_chunks:
-                    checkpoint(self.stage, self.left, bought, {})
-        checkpoint(self.stage, self.left, bought, {})
+                    self._stage(bought)
+        self._stage(bought)
         staged = self.stage.counts["texts_embedded"] - before
-        self.stage.counts["requests"] += staged
         log = logger.info if staged == asked_for else logger.warning
         why = f" ({', '.join(job.errors)})" if job.errors else ""
-        log("OpenAI's batch %s is %s%s: %s texts bought, %s left to embed_chunks", job.job_id, job.state, why, staged, asked_for - staged)
+        log("OpenAI's batch %s is %s%s: %s texts bought, %s not", job.job_id, job.state, why, staged, asked_for - staged)
         self._write_note(job, ".collected")
         _patiently(lambda: self.service.delete_files(job))
+
+    def _stage(self, bought: Known) -> None:
+        """Stage what has been read, each text of which was a request of its own, at the price of bulk."""
+        checkpoint(self.stage, self.left, bought, {}, self.stage.counts["requests"] + len(bought), in_bulk=True)
 
     def _until(self, job: BulkJob) -> float:
         """When a job is looked at though it has not ended. One whose time is over is told to end."""

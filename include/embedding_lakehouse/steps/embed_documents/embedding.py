@@ -14,27 +14,32 @@ from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import EmbeddingModel, load_model
 from embedding_lakehouse.clients.models.embedder import Embedder, Rejection
-from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
+from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_metadata, read_parts, write_part
 from embedding_lakehouse.core.batches import PRICED, BatchRow, hash_range
 from embedding_lakehouse.core.packing import fit_checkpoint
+from embedding_lakehouse.core.plans import check_approved
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_REUSE, DOCUMENT_EMBEDDINGS
+from embedding_lakehouse.core.usage import Usage
 from embedding_lakehouse.steps.embed_documents.rejecting import stage_rejections, staged_rejections
 from embedding_lakehouse.steps.embed_documents.reusing import Known, KnownVector, known_vectors
 
 COUNTED = ("chunks", "chunks_rejected", "texts_embedded", "tokens", "requests")
 Counts = dict[str, int]
+NOTHING = Usage()
 
 
 def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = None, model: EmbeddingModel | None = None) -> Counts:
     """Stage a row for every chunk of the shard that has none yet, or its rejection; what was done, by `COUNTED`.
 
-    What a killed try staged is found and used, so a text is bought again at most within the checkpoint that was lost.
+    What a killed try staged is found and used, so a text is bought again at most within the checkpoint that was lost. Raises
+    ApprovalRequired for a batch that waits for approval.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
     if row["state"] != PRICED:
         return dict.fromkeys(COUNTED, 0)
+    check_approved(row)
     stage = Stage(lake, row, settings.profile_of(row), shard)
     chunks, known = work_left(lake, batch_id, shard, shards)
     stage.put(chunks, known)
@@ -50,6 +55,12 @@ def staged_files(lake: Lake, batch_id: str) -> list[str]:
     return list_parts(table, parts_folder(table, f"batch_id={batch_id}"))
 
 
+def staged_usage(lake: Lake, batch_id: str) -> Usage:
+    """What was paid for a batch so far: by every try, as far as it was staged."""
+    table = lake.table(DOCUMENT_EMBEDDINGS)
+    return sum((Usage.of_metadata(read_metadata(table, file)) for file in staged_files(lake, batch_id)), start=Usage())
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A shard's staged parts; `counts` adds up what was put there."""
@@ -60,12 +71,14 @@ class Stage:
     shard: int
     counts: Counts = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
-    def put(self, chunks: pa.Table, vectors: Known) -> None:
-        """Write a row for each of the chunks whose text has a vector."""
+    def put(self, chunks: pa.Table, vectors: Known, paid: Usage = NOTHING) -> None:
+        """Write a row for each of the chunks whose text has a vector, and with them what was `paid` for these."""
+        table = self.lake.table(DOCUMENT_EMBEDDINGS)
+        folder = shard_folder(self.lake, self.row["batch_id"], self.shard)
         ready = chunks.filter(of_texts(chunks, vectors))
         for portion in _portions(ready, self.profile.batch.checkpoint_chunks):
-            table = self.lake.table(DOCUMENT_EMBEDDINGS)
-            write_part(table, shard_folder(self.lake, self.row["batch_id"], self.shard), _rows(self.row, self.profile, portion, vectors))
+            write_part(table, folder, _rows(self.row, self.profile, portion, vectors), metadata=paid.as_metadata())
+            paid = NOTHING
         self.counts["chunks"] += ready.num_rows
 
     def reject(self, chunks: pa.Table, reasons: dict[str, Rejection]) -> None:
@@ -91,19 +104,21 @@ def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> N
                 else:
                     bought[hashes[outcome.position]] = KnownVector(outcome.vector, outcome.token_count, None)
             if len(bought) >= together:
-                checkpoint(stage, chunks, bought, rejected)
+                checkpoint(stage, chunks, bought, rejected, embedder.requests)
     finally:
         # What was paid for is kept, whatever ended the rest.
-        checkpoint(stage, chunks, bought, rejected)
+        checkpoint(stage, chunks, bought, rejected, embedder.requests)
         stage.counts["requests"] = embedder.requests
 
 
-def checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection]) -> None:
-    """Stage what has arrived, and forget it."""
+def checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection], requests: int, in_bulk: bool = False) -> None:
+    """Stage what has arrived, and forget it. `requests` were put to the model so far."""
     if bought:
-        stage.put(chunks, bought)
+        tokens = sum(vector.token_count for vector in bought.values())
+        stage.put(chunks, bought, Usage(requests - stage.counts["requests"], tokens, stage.profile.usd_for(tokens, in_bulk)))
         stage.counts["texts_embedded"] += len(bought)
-        stage.counts["tokens"] += sum(vector.token_count for vector in bought.values())
+        stage.counts["tokens"] += tokens
+        stage.counts["requests"] = requests
         bought.clear()
     if rejected:
         stage.reject(chunks, rejected)

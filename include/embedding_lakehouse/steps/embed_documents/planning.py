@@ -1,8 +1,8 @@
-"""Find what changed since the last published batch, bound it to a batch, and price it once it is chunked."""
+"""Find what changed since the last published batch, bound it to a batch, and price it once it is chunked: the plan that is approved."""
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
@@ -14,7 +14,6 @@ from embedding_lakehouse.core.batches import (
     PRICED,
     BatchRow,
     branch_name,
-    check_deletes,
     check_embeds,
     check_fingerprint,
     check_resumable,
@@ -23,6 +22,7 @@ from embedding_lakehouse.core.batches import (
     open_batch,
     shard_count,
 )
+from embedding_lakehouse.core.plans import LargeDocument, approval_reasons, check_budget, description, estimated_seconds, spent
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import (
     BATCH_CHUNKS,
@@ -30,8 +30,9 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
-from embedding_lakehouse.errors import InputError, PlanOvertaken
+from embedding_lakehouse.errors import BudgetExceeded, InputError, LakehouseError, NothingToDo, PlanOvertaken
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
+from embedding_lakehouse.steps.embed_documents.embedding import staged_usage
 
 Changes = dict[str, Any]
 Shard = dict[str, Any]
@@ -70,7 +71,6 @@ def plan_batch(
     changes: Changes,
     dag_id: str,
     run_id: str,
-    allow_deletes: bool = False,
     discard_open: bool = False,
     lake: Lake | None = None,
     asked: dict[str, Any] | None = None,
@@ -78,14 +78,17 @@ def plan_batch(
 ) -> list[Shard]:
     """Resume the profile's open batch, or plan the next one; its document shards as keys. Nothing to do is no shard.
 
-    Raises ApprovalRequired where more documents are gone than may be deleted without consent, InputError where `asked`
-    has `accept_checks` that the open batch may not be let through for; who triggered the `run` is recorded as who accepts them.
+    A dry run (`asked`) only looks at an open batch. Raises InputError where `asked` has `accept_checks` that the open batch may not be
+    let through for; who triggered the `run` is recorded as who accepts them.
     """
     lake = lake or connect()
     profile = settings.profile(profile_name)
     planned = open_batch(batches.journal(lake).rows(), profile.name)
     if planned:
         check_embeds(planned)
+    if planned and asked and asked.get("dry_run"):
+        check_resumable(planned, profile)
+        return _document_shards(planned)
     if asked and asked["accept_checks"]:
         if discard_open:
             raise InputError("accept_checks lets the open batch pass, discard_open gives it up: choose one of them")
@@ -100,19 +103,21 @@ def plan_batch(
     else:
         run_keys = {"dag_id": dag_id, "run_id": run_id}
         try:
-            planned = _plan_next(lake, profile, changes, allow_deletes, run_keys)
+            planned = _plan_next(lake, profile, changes, run_keys)
         except PlanOvertaken as overtaken:
             logger.warning("%s; they are counted again", overtaken)
-            planned = _plan_next(lake, profile, detect_changes(profile.name, lake), allow_deletes, run_keys)
-    return [{"batch_id": planned["batch_id"], "shard": shard} for shard in range(planned["document_shards"])] if planned else []
+            planned = _plan_next(lake, profile, detect_changes(profile.name, lake), run_keys)
+    return _document_shards(planned) if planned else []
 
 
-def _plan_next(lake: Lake, profile: Profile, changes: Changes, allow_deletes: bool, run: dict[str, str]) -> BatchRow | None:
+def _document_shards(row: BatchRow) -> list[Shard]:
+    return [{"batch_id": row["batch_id"], "shard": shard} for shard in range(row["document_shards"])]
+
+
+def _plan_next(lake: Lake, profile: Profile, changes: Changes, run: dict[str, str]) -> BatchRow | None:
     waiting = changes["new"] + changes["changed"] + changes["deleted"]
     if not waiting:
         return None
-    current = changes["unchanged"] + changes["changed"] + changes["deleted"]
-    check_deletes(changes["deleted"], current, profile.batch, allow_deletes)
     batch_id = new_batch_id(datetime.now(UTC))
     # Receipts lead to this snapshot for as long as the batch's vectors are kept.
     tag_snapshot(lake.table(SOURCE_DOCUMENTS), f"source-{changes['source_snapshot']}", changes["source_snapshot"])
@@ -135,6 +140,8 @@ def _plan_next(lake: Lake, profile: Profile, changes: Changes, allow_deletes: bo
             "documents_changed": changed,
             "documents_deleted": deleted,
             "documents_remaining": waiting - new - changed - deleted,
+            "documents_current": changes["unchanged"] + changes["changed"] + changes["deleted"],
+            "documents_gone": changes["deleted"],
             "document_shards": shards,
         }
         | run,
@@ -142,18 +149,64 @@ def _plan_next(lake: Lake, profile: Profile, changes: Changes, allow_deletes: bo
     )
 
 
-def price_batch(chunked: list[dict[str, Any]], lake: Lake | None = None) -> list[Shard]:
-    """Register the chunked shards, find what can be reused, and price the rest; the batch's embedding shards as keys."""
+class Priced(NamedTuple):
+    """A priced batch: its embedding shards as keys, the plan as a person reads it, and whether somebody must approve it."""
+
+    shards: list[Shard]
+    description: str
+    needs_approval: bool
+
+
+def price_batch(
+    chunked: list[dict[str, Any]],
+    allow_deletes: bool = False,
+    dry_run: bool = False,
+    run_id: str = "",
+    lake: Lake | None = None,
+) -> Priced:
+    """Register the chunked shards, find what can be reused, and price the rest: the plan is complete and stays as it is.
+
+    Raises BudgetExceeded where the profile may not spend that much, and NothingToDo after a dry run; the batch that this run began is
+    given up then, and nothing of it was embedded.
+    """
     lake = lake or connect()
     batch_id = chunked[0]["batch_id"]
     row = batches.batch(lake, batch_id)
+    if row["state"] not in (PLANNED, PRICED):
+        return Priced(_embedding_shards(row), f"Batch {batch_id} is {row['state']}: its texts are embedded.", needs_approval=False)
+    profile = settings.profile_of(row)
     if row["state"] == PLANNED:
-        row = _price(lake, row, chunked)
-    return [{"batch_id": batch_id, "shard": shard, "shards": row["embedding_shards"]} for shard in range(row["embedding_shards"])]
+        _register(lake, row, profile, chunked)
+    rows = batches.journal(lake).rows()
+    figures, largest = _figures(lake, row, rows, profile)
+    figures["approval_reasons"] = approval_reasons(row | figures, profile, allow_deletes) or None
+    priced = row | figures
+    told = description(priced, profile, largest, spent([priced, *_others(rows, row)], profile.name, datetime.now(UTC)))
+    logger.info("The plan:\n%s", told)
+    if dry_run:
+        if row["run_id"] == run_id:
+            discard_batch(lake, row, f"a dry run: {run_id}")
+        raise NothingToDo(f"a dry run ends here, nothing was embedded. The plan:\n{told}")
+    if row["state"] == PLANNED:
+        _keep_in_budget(lake, priced, rows, profile)
+        priced = batches.move(lake, batch_id, PRICED, **figures)
+    else:
+        priced = batches.note(lake, batch_id, approval_reasons=figures["approval_reasons"])
+    return Priced(_embedding_shards(priced), told, bool(priced["approval_reasons"]) and not priced["approved_by"])
 
 
-def _price(lake: Lake, row: BatchRow, chunked: list[dict[str, Any]]) -> BatchRow:
-    batch_id, profile = row["batch_id"], settings.profile_of(row)
+def _embedding_shards(row: BatchRow) -> list[Shard]:
+    shards = row["embedding_shards"]
+    return [{"batch_id": row["batch_id"], "shard": shard, "shards": shards} for shard in range(shards)]
+
+
+def _others(rows: list[BatchRow], row: BatchRow) -> list[BatchRow]:
+    return [other for other in rows if other["batch_id"] != row["batch_id"]]
+
+
+def _register(lake: Lake, row: BatchRow, profile: Profile, chunked: list[dict[str, Any]]) -> None:
+    """Commit what was chunked, and write down what needs no embedding."""
+    batch_id = row["batch_id"]
     marks = {"batch_id": batch_id}
     append_once(lake.table(BATCH_CHUNKS), [file for shard in chunked for file in shard["chunk_files"]], marks)
     versions = [file for shard in chunked for file in shard["version_files"]]
@@ -162,27 +215,69 @@ def _price(lake: Lake, row: BatchRow, chunked: list[dict[str, Any]]) -> BatchRow
     binds = (batch_id, profile.model_version, profile.fingerprint, batch_id)
     # Adds to what an earlier try found and removes nothing: a late try would take it from the embedding tasks.
     lake.sql.execute("plans/plan_reuse", binds, embeddings_snapshot=embeddings_snapshot)
-    planned, kept, copied, texts, tokens = lake.sql.row("plans/price_batch", (batch_id, batch_id))
-    return batches.move(
-        lake,
-        batch_id,
-        PRICED,
-        chunks_planned=planned,
-        chunks_kept=kept,
-        chunks_copied=copied,
-        chunks_embedded=planned - kept - copied,
-        texts_embedded=texts,
-        tokens_estimated=tokens,
-        price_estimated=profile.usd_for(tokens, texts),
-        embedding_shards=shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
-    )
+
+
+def _figures(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) -> tuple[BatchRow, list[LargeDocument]]:
+    """The columns that pricing fills in, and the batch's largest documents. A batch that is priced already keeps its figures."""
+    binds = (row["batch_id"], row["batch_id"])
+    planned, kept, copied, texts, tokens, reused, doc_ids, characters = lake.sql.row("plans/price_batch", binds)
+    largest = [LargeDocument(*document) for document in zip(doc_ids or (), characters or (), strict=True)]
+    if row["state"] == PRICED:
+        return {}, largest
+    in_bulk = profile.is_bought_in_bulk(texts)
+    figures = {
+        "chunks_planned": planned,
+        "chunks_kept": kept,
+        "chunks_copied": copied,
+        "chunks_embedded": planned - kept - copied,
+        "texts_embedded": texts,
+        "tokens_estimated": tokens,
+        "price_estimated": profile.usd_for(tokens, in_bulk),
+        "tokens_reused": reused,
+        "price_saved": profile.usd_for(reused, in_bulk),
+        "seconds_estimated": estimated_seconds(rows, profile.name, tokens),
+        "embedding_shards": shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
+    }
+    return figures, largest
+
+
+def _keep_in_budget(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) -> None:
+    try:
+        check_budget(_others(rows, row), profile, row["price_estimated"], datetime.now(UTC))
+    except BudgetExceeded as error:
+        discard_batch(lake, row, str(error))
+        raise
+
+
+def approve_batch(batch_id: str, by: str, lake: Lake | None = None) -> None:
+    """Record who approved the batch's plan; from then on it may be embedded, by whatever run."""
+    batches.note(lake or connect(), batch_id, approved_by=by, approved_at=datetime.now(UTC))
+
+
+def refuse_batch(batch_id: str, by: str, lake: Lake | None = None) -> None:
+    """Give a batch up whose plan somebody refused: nothing of it was embedded, and its documents are found again."""
+    lake = lake or connect()
+    discard_batch(lake, batches.batch(lake, batch_id), f"refused by {by}")
 
 
 def discard_batch(lake: Lake, row: BatchRow, reason: str) -> None:
-    """Give up an open batch: its branches go, its documents are found again by the next plan."""
+    """Give up an open batch: its branches go, its documents are found again by the next plan. What it cost so far is kept."""
     for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
         drop_branch(lake.table(table), branch_name(row["batch_id"]))
-    batches.move(lake, row["batch_id"], DISCARDED, message=reason)
+    if row["state"] == PRICED and settings.profile(row["profile"]).is_bought_in_bulk(row["texts_embedded"]):
+        _cancel_jobs(row)
+    paid = staged_usage(lake, row["batch_id"])
+    batches.move(lake, row["batch_id"], DISCARDED, message=reason, requests=paid.requests, tokens_embedded=paid.tokens, price=paid.usd)
+
+
+def _cancel_jobs(row: BatchRow) -> None:
+    # Here and not above: it brings the provider's client along, which no other plan needs.
+    from embedding_lakehouse.steps.embed_documents.bulk_buying import cancel_jobs
+
+    try:
+        cancel_jobs(row)
+    except LakehouseError as error:
+        logger.warning("the jobs of batch %s are not cancelled, do so in the provider's account: %s", row["batch_id"], error)
 
 
 def _names(changes: Changes) -> dict[str, int]:

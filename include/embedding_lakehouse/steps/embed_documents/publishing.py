@@ -1,5 +1,6 @@
 """Commit a batch's staged rows to its branch, and make the audited branches current: embeddings first, the ledger last."""
 
+import logging
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from embedding_lakehouse.clients.iceberg import (
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
+from embedding_lakehouse.core.plans import outcome
 from embedding_lakehouse.core.tables import (
     BATCH_CHUNKS,
     BATCH_DOCUMENTS,
@@ -30,10 +32,12 @@ from embedding_lakehouse.core.tables import (
 )
 from embedding_lakehouse.errors import ConflictError, LakehouseError, NothingToDo
 from embedding_lakehouse.steps.embed_documents.auditing import audit_again
-from embedding_lakehouse.steps.embed_documents.embedding import staged_files
+from embedding_lakehouse.steps.embed_documents.embedding import staged_files, staged_usage
 from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
 
 PUBLISH_TRIES = 5
+
+logger = logging.getLogger(__name__)
 
 
 def commit_embeddings(batch_id: str, lake: Lake | None = None) -> str:
@@ -56,7 +60,9 @@ def commit_embeddings(batch_id: str, lake: Lake | None = None) -> str:
                 f"batch {batch_id} planned {planned} rows, {len(staged)} are staged, {len(rejected)} rejected: clear its tasks embed_chunks"
             )
         commit_files(table, branch_name(batch_id), files, {"batch_id": batch_id})
-        batches.move(lake, batch_id, COMMITTED, chunks_rejected=len(rejected))
+        paid = staged_usage(lake, batch_id)
+        counts = {"chunks_rejected": len(rejected), "requests": paid.requests, "tokens_embedded": paid.tokens, "price": paid.usd}
+        logger.info("%s", outcome(batches.move(lake, batch_id, COMMITTED, **counts)))
     return batch_id
 
 
