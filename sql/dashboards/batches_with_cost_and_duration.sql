@@ -1,4 +1,4 @@
--- Every batch: how far it is, what it embedded, what that cost, how long it took. The newest comes first.
+-- Every batch: how far it is, what it embedded, what that cost and how long it took, as estimated and as it was. The newest comes first.
 -- Grain:   one row per batch.
 -- Used by: people
 
@@ -16,8 +16,13 @@ select
     chunks_planned,
     texts_embedded,
     tokens_estimated,
+    tokens_embedded,
+    requests,
     price_estimated,
-    sum(price_estimated) over (partition by profile order by batch_number) as price_so_far,
+    price,
+    price_saved,
+    sum(coalesce(price, if(state = 'discarded', 0e0, price_estimated))) over (partition by profile order by batch_number) as price_so_far,
+    seconds_estimated,
     duration_seconds,
     chunks_per_second,
     planned_at,

@@ -1,4 +1,5 @@
--- What each batch asked of the model, what it reused, and what both are worth at the profile's price. A roll-back asks for nothing.
+-- What each batch asked of the model, what it reused, and what both are worth at the profile's price: as estimated by its plan, and as paid
+-- by every try. `price_spent` is the price where it is known, and the estimate of an open batch. A roll-back asks for nothing.
 -- Grain:   one row per batch.
 -- Used by: people
 
@@ -21,6 +22,14 @@ select
     texts_embedded,
     tokens_estimated,
     price_estimated,
+    requests,
+    tokens_embedded,
+    price,
+    coalesce(price, if(state = 'discarded', 0e0, price_estimated), 0e0) as price_spent,
+    tokens_reused,
+    price_saved,
+    approved_by,
+    approved_at,
     if(coalesce(chunks_planned, 0) = 0, 0e0, (chunks_kept + chunks_copied) * 1e0 / chunks_planned) as reused_share,
     planned_at,
     updated_at

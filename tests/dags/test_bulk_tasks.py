@@ -17,7 +17,7 @@ print(json.dumps({
     "rules": {name: task.trigger_rule for name, task in tasks.items()},
     "retries": sorted({task.retries for task in tasks.values()}),
     "owners": sorted({task.owner for task in tasks.values()}),
-    "heavy": sorted({"airflow.providers.openai", "numpy", "openai", "pyarrow", "pyiceberg"} & sys.modules.keys()),
+    "heavy": sorted({"numpy", "openai", "pyarrow", "pyiceberg"} & sys.modules.keys()),
 }))
 """
 

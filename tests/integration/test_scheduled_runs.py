@@ -12,13 +12,27 @@ from pyiceberg.catalog import Catalog, load_catalog
 from dev.demo.airflow_api import AirflowApi
 from dev.stack import Stack
 from dev.stack.catalog import catalog_properties
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
+from embedding_lakehouse.core.monitoring_tables import ALERTS
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_RELEASES, INDEX_SYNCS, SOURCE_DOCUMENTS
 
 CHAIN = ["embed_documents", "sync_index"]
 BY_HAND = ["roll_back_embeddings", "rebuild_index", "reconcile_index"]
+# A second profile beside the default one, which has DAGs of its own and asks before it embeds anything.
+ASKING = "embed_documents__asking"
+PROFILE = """
+[profiles.asking]
+provider = "wordllama"
+model_name = "l2_supercat"
+model_version = "asking-v1"
+dimensions = 256
+usd_per_million_tokens = 1000000
+approval = { texts = 1 }
+index = { name = "asking" }
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,10 @@ class Running:
     def rows(self, name: str) -> list[dict[str, Any]]:
         return self.catalog.load_table(name).scan().to_arrow().to_pylist()
 
+    def releases(self) -> list[dict[str, Any]]:
+        """The releases of the default profile."""
+        return [row for row in self.rows(INDEX_RELEASES.name) if row["profile"] == settings.default_profile()]
+
     def ingest(self) -> None:
         self.airflow.trigger("ingest_documents", {"source": str(self.folder), "allow_deletes": True})
 
@@ -47,10 +65,10 @@ class Running:
             self.airflow.await_run_after(dag_id, known[dag_id])
 
     def indexed(self) -> dict[str, tuple[bytes, str]]:
-        """Every record that the index holds: id -> vector's bytes and document."""
+        """Every record that the index holds for the default profile: id -> vector's bytes and document."""
         service = IndexService(self.stack.credentials.pinecone_api_key, f"http://127.0.0.1:{self.stack.ports['pinecone']}")
-        ids = [row["chunk_id"] for row in self.rows(DOCUMENT_EMBEDDINGS.name)]
-        (release,) = [row for row in self.rows(INDEX_RELEASES.name) if row["state"] == "live"]
+        ids = sorted({row["chunk_id"] for row in self.rows(DOCUMENT_EMBEDDINGS.name)})
+        (release,) = [row for row in self.releases() if row["state"] == "live"]
         found = service.open(IndexShape.of_release(release)).fetch(release["namespace"], ids)
         return {name: (record.values.tobytes(), record.metadata["doc_id"]) for name, record in found.items()}
 
@@ -62,7 +80,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder.mkdir()
     for number in range(12):
         (folder / f"note-{number}.md").write_text(f"# Note {number}\n\nThe lamp of lighthouse {number} turns every {number + 2} seconds.\n")
-    with Stack(home / "stack") as stack:
+    profiles = home / "profiles.toml"
+    profiles.write_text(settings.profiles_file().read_text() + PROFILE)
+    with Stack(home / "stack", settings={"EMBEDDING_LAKEHOUSE_PROFILES": str(profiles)}) as stack:
         stack.start()
         airflow = AirflowApi(stack, report=print)
         airflow.await_dags(["set_up_lakehouse", "ingest_documents", *CHAIN, *BY_HAND])
@@ -134,8 +154,44 @@ def test_an_approved_roll_back_takes_the_index_along(running: Running) -> None:
 def test_the_index_is_rebuilt_beside_the_live_one_and_equals_the_record(running: Running) -> None:
     before = running.indexed()
     running.airflow.trigger("rebuild_index", {"dry_run": False})
-    assert sorted(row["state"] for row in running.rows(INDEX_RELEASES.name)) == ["live", "retired"]
+    assert sorted(row["state"] for row in running.releases()) == ["live", "retired"]
     assert running.indexed() == before
     running.airflow.trigger("reconcile_index")
     (compared,) = running.rows(INDEX_RECONCILIATIONS.name)
     assert (compared["fidelity"], compared["expected_count"], compared["is_complete"]) == (1.0, len(before), True)
+
+
+def batches_of_the_second_profile(running: Running) -> list[dict[str, Any]]:
+    rows = [row for row in running.rows(EMBEDDING_BATCHES.name) if row["profile"] == "asking"]
+    return sorted(rows, key=lambda row: row["batch_number"])
+
+
+def test_a_dry_run_of_another_profile_shows_its_plan_and_embeds_nothing(running: Running) -> None:
+    running.airflow.await_dags([ASKING])
+    looked = running.airflow.trigger(ASKING, {"dry_run": True})
+    states = running.airflow.task_states(ASKING, looked["dag_run_id"])
+    assert states["success"] == {"detect_changes", "plan_batch", "chunk_documents"}
+    assert {"price_batch", "approve_plan", "embed_chunks", "publish_batch"} <= states["skipped"]
+    assert [row["state"] for row in batches_of_the_second_profile(running)] == ["discarded"]
+
+
+def test_a_plan_that_is_refused_is_not_embedded(running: Running) -> None:
+    shown = running.airflow.trigger_and_answer(ASKING, "approve_plan", {}, "Reject")
+    assert "11 new, 0 changed, 0 deleted" in shown and "above 1 (approval.texts)" in shown
+    states = running.airflow.task_states(ASKING, str(running.airflow.last_run(ASKING)))
+    assert {"embed_chunks", "commit_embeddings", "publish_batch"} <= states["skipped"]
+    refused = batches_of_the_second_profile(running)[-1]
+    assert (refused["state"], refused["message"], refused["price"]) == ("discarded", "refused by admin", 0.0)
+    (alert,) = [row for row in running.rows(ALERTS.name) if row["kind"] == "waiting_for_approval" and row["dag_id"] == ASKING]
+    assert shown in alert["message"]
+
+
+def test_a_plan_that_is_approved_is_embedded_and_the_other_profile_stays_as_it_is(running: Running) -> None:
+    known = running.airflow.last_run("sync_index")
+    before = running.indexed()
+    running.airflow.trigger_and_answer(ASKING, "approve_plan", {}, "Approve")
+    embedded = batches_of_the_second_profile(running)[-1]
+    assert (embedded["state"], embedded["approved_by"], embedded["documents_new"]) == ("published", "admin", 11)
+    assert embedded["price"] == embedded["tokens_embedded"] > 0
+    running.airflow.await_run_after("sync_index", known)
+    assert running.indexed() == before

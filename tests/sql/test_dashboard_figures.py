@@ -116,7 +116,8 @@ def test_freshness_names_the_last_published_batch_and_the_last_sync(filled: Fill
 def test_every_batch_shows_its_state_cost_and_duration(filled: FilledLake) -> None:
     answered = filled.answer("batches_with_cost_and_duration")
     journal = sorted(filled.rows(EMBEDDING_BATCHES), key=lambda row: -row["batch_number"])
-    shown = ("batch_id", "state", "chunks_planned", "texts_embedded", "tokens_estimated", "price_estimated")
+    shown = ("batch_id", "state", "chunks_planned", "texts_embedded", "tokens_estimated", "tokens_embedded", "requests")
+    shown += ("price_estimated", "price", "price_saved", "seconds_estimated")
     assert picked(answered, *shown) == picked(journal, *shown)
     for row, batch in zip(answered, journal, strict=True):
         ended = batch["published_at"] or batch["updated_at"]
@@ -133,9 +134,29 @@ def test_open_batches_are_those_that_wait_for_their_end(filled: FilledLake) -> N
 def test_a_price_adds_up_within_its_profile(filled: FilledLake) -> None:
     spent: Counter[str] = Counter()
     for row in reversed(filled.answer("batches_with_cost_and_duration")):
-        spent[row["profile"]] += row["price_estimated"] or 0
+        spent[row["profile"]] += row["price_estimated" if row["price"] is None else "price"] or 0
         assert row["price_so_far"] == pytest.approx(spent[row["profile"]])
     assert spent[filled.profile] > 0
+
+
+def test_costs_of_a_day_are_those_of_its_batches(filled: FilledLake) -> None:
+    embedding = [batch for batch in filled.batches.values() if batch["kind"] is None]
+    for row in filled.answer("cost_by_profile_and_day"):
+        of_day = [batch for batch in embedding if (batch["profile"], batch["planned_at"].date()) == (row["profile"], row["planned_on"])]
+        assert row["batch_count"] == len(of_day) > 0
+        for column in ("texts_embedded", "requests", "tokens_embedded", "tokens_reused", "price_estimated", "price_saved"):
+            assert row[column] == pytest.approx(sum(batch[column] or 0 for batch in of_day)), column
+        paid = [batch["price_estimated"] if batch["price"] is None else batch["price"] for batch in of_day]
+        assert row["price"] == pytest.approx(sum(paid))
+    costs = filled.answer("cost_by_profile_and_day")
+    assert sum(row["batch_count"] for row in costs) == len(embedding)
+    latest = {row["profile"]: row for row in costs}
+    for profile, row in latest.items():
+        own = [day for day in costs if day["profile"] == profile]
+        assert (row["price_in_all"], row["saved_in_all"]) == pytest.approx(
+            (sum(d["price"] for d in own), sum(d["price_saved"] for d in own))
+        )
+    assert latest[filled.profile]["price_in_all"] > 0
 
 
 def test_reuse_is_what_a_batch_did_not_ask_the_model_for(filled: FilledLake) -> None:

@@ -96,6 +96,13 @@ MISTAKES = {
         COMPLETE + 'limits = { tokens_per_minute = "1M" }',
         "profile 'docs', limits: tokens_per_minute = '1M' must be of type int",
     ),
+    "a negative approval": (COMPLETE + "approval = { usd = -1.0 }", "profile 'docs': no limit of approval may be negative"),
+    "an approval by half a text": (COMPLETE + "approval = { texts = 0.5 }", "profile 'docs', approval: texts = 0.5 must be of type int"),
+    "a negative budget": (COMPLETE + "budget = { usd_per_month = -1 }", "profile 'docs': no budget may be negative"),
+    "a budget by the week": (
+        COMPLETE + "budget = { usd_per_week = 1 }",
+        "profile 'docs', budget: unknown setting 'usd_per_week'; known are usd_per_day, usd_per_month",
+    ),
     "an unknown policy": (COMPLETE + 'limits = { over_limit = "cut" }', "profile 'docs': limits.over_limit must be one of split, reject"),
     "a text larger than a request": (
         COMPLETE + "limits = { tokens_per_input = 9, tokens_per_request = 8 }",
@@ -162,6 +169,8 @@ PACING = {
     "batch": "batch = { documents = 7, delete_share = 0.9 }",
     "index": 'index = { name = "another", metric = "dotproduct", include_text = false }',
     "price": "usd_per_million_tokens = 0.02",
+    "approval": "approval = { usd = 1.5, texts = 9 }",
+    "budget": "budget = { usd_per_day = 1, usd_per_month = 20 }",
     "rates": "limits = { requests_per_minute = 60, tokens_per_minute = 10000, requests_in_flight = 2, most_parallel = 3 }",
     "the size of a request": "limits = { inputs_per_request = 7, tokens_per_request = 1000 }",
     "a text that is rejected rather than split": 'limits = { over_limit = "reject", tokens_per_input = 512 }',

@@ -116,7 +116,7 @@ ALERTS = Table(
     "embeddings_db.alerts",
     (
         Column("alert_id", "string", "the alert"),
-        Column("kind", "string", "blocked_batch, drift, low_fidelity, missed_freshness, failed_task"),
+        Column("kind", "string", "blocked_batch, drift, low_fidelity, missed_freshness, waiting_for_approval, failed_task"),
         PROFILE,
         Column("subject", "string", "what it is about: a batch, a measurement, a comparison, a task"),
         Column("summary", "string", "what is wrong, in one line"),

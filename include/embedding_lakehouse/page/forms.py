@@ -58,6 +58,7 @@ FORMS = {
                 Field("accept_reason", "Why they may be accepted"),
                 Field("discard_open", "Give the open batch up", "boolean"),
                 Field("allow_deletes", "Consent to many deletes", "boolean"),
+                Field("dry_run", "Only show the plan", "boolean"),
             ),
         ),
         Form(

@@ -55,7 +55,7 @@ class Reading:
         return Coverage._make(self.sql.row("page/measure_coverage", [self.profile.name]))
 
     def costs(self, since: datetime) -> Costs:
-        return Costs._make(self.sql.row("page/sum_costs", [since, since, since, since, self.profile.name]))
+        return Costs._make(self.sql.row("page/sum_costs", [self.profile.name, since, since, since, since]))
 
     def verdicts(self, limit: int) -> list[Verdict]:
         return [Verdict._make(row) for row in self.sql.rows("page/list_verdicts", [self.profile.name, limit])]
