@@ -63,7 +63,7 @@ def test_two_tries_of_pricing_side_by_side_count_once(staged_batch: StagedBatch)
     planned = staged_batch.after("price").row
     run = staged_batch.after("chunk")
     late = interrupted_at_statement(run.lake, "plans/plan_reuse", run.price)
-    planning.price_batch(run.result["chunk"], late)
+    planning.price_batch(run.result["chunk"], lake=late)
     counts = [key for key in planned if key.startswith(("chunks", "texts", "tokens", "embedding_shards"))]
     assert [run.row[key] for key in counts] == [planned[key] for key in counts]
     finish(run, "price", "embed", "commit", "publish")
@@ -128,7 +128,7 @@ def test_a_late_try_of_committing_adds_nothing_to_what_is_published(staged_batch
 def test_a_late_try_of_pricing_adds_nothing_to_what_is_published(staged_batch: StagedBatch, trino_stack: Stack) -> None:
     run = staged_batch.after("chunk")
     late = interrupted_at_commit(run.lake, trino_stack, DOCUMENT_VERSIONS.name, lambda: finish(run, "price", "embed", "commit", "publish"))
-    planning.price_batch(run.result["chunk"], late)
+    planning.price_batch(run.result["chunk"], lake=late)
     assert state_of(run.lake) == staged_batch.published
     assert list(run.lake.table(DOCUMENT_VERSIONS).refs()) == ["main"]
 

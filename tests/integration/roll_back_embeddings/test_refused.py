@@ -136,7 +136,7 @@ def test_a_half_done_roll_back_stops_embedding_and_syncing_and_is_finished_by_th
     changes = planning.detect_changes(rolling.profile, rolling.lake)
     for discard_open in (False, True):
         with pytest.raises(ConflictError, match="a killed run"):
-            planning.plan_batch(rolling.profile, changes, "embed_documents", "r", True, discard_open, rolling.lake)
+            planning.plan_batch(rolling.profile, changes, "embed_documents", "r", discard_open, rolling.lake)
     assert rolling.sync() == (0, 0)
     assert rolling.records() == records
 
