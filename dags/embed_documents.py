@@ -14,6 +14,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS, EMBEDDING_BACKLOG, SOURCE_DOCUMENTS
 from embedding_lakehouse.audit_group import audit
+from embedding_lakehouse.bulk_group import AFTER_BULK, buy_in_bulk
 from embedding_lakehouse.plan_group import plan
 from embedding_lakehouse.profile_dags import profile_dag
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
@@ -34,7 +35,7 @@ PARAMS = {
 
 @profile_dag(params=PARAMS, schedule=NIGHTLY, max_active_runs=1, tags=["embeddings"], doc_md=__doc__, **DAG_DEFAULTS)
 def embed_documents():
-    @lakehouse_task
+    @lakehouse_task(trigger_rule=AFTER_BULK)
     def embed_chunks(batch_id: str, shard: int, shards: int) -> dict[str, int]:
         from embedding_lakehouse.steps.embed_documents import embedding
 
@@ -61,7 +62,7 @@ def embed_documents():
     shards, approved = plan()
     embedded = embed_chunks.expand_kwargs(shards)
     committed = commit_embeddings(shards)
-    approved >> embedded >> committed
+    buy_in_bulk(shards, approved) >> embedded >> committed
     continue_backlog(publish_batch(audit(committed)))
 
 

@@ -70,6 +70,18 @@ class ModelServer:
         shown = httpx.get(f"{self.url}/asked").json()
         return [Request(**request) for request in shown["requests"]], Counter(shown["texts"])
 
+    def batched(self) -> Counter[str]:
+        """How often each text was put in a batch since then."""
+        return Counter(httpx.get(f"{self.url}/asked").json()["batched"])
+
+    def calls(self) -> Counter[str]:
+        """How often each call was made since then, such as `POST /v1/batches`."""
+        return Counter(httpx.get(f"{self.url}/asked").json()["calls"])
+
+    def kept_files(self) -> int:
+        """The files that the account holds."""
+        return int(httpx.get(f"{self.url}/asked").json()["files"])
+
     def connections(self) -> dict[str, str]:
         """Airflow's connections to it, as environment variables."""
         openai = {"conn_type": "openai", "password": API_KEY, "host": f"{self.url}/v1"}

@@ -50,11 +50,11 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> Run:
         """Trigger a run and follow it to its end. Raises StackError if it fails."""
-        return self._follow(dag_id, self._start(dag_id, conf or {}))
+        return self.follow(dag_id, self.start(dag_id, conf or {}))
 
     def trigger_and_answer(self, dag_id: str, task_id: str, conf: dict[str, Any], answer: str = "Approve") -> str:
         """Trigger a run, answer what its task asks as a person does in the UI, follow it to its end; what was shown for approval."""
-        run_id = self._start(dag_id, conf)
+        run_id = self.start(dag_id, conf)
         run, path = f"/dags/{dag_id}/dagRuns/{run_id}", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         deadline = time.monotonic() + RUN_SECONDS
         shown: dict[int, str] = {}
@@ -67,16 +67,21 @@ class AirflowApi:
                 given = {"chosen_options": [answer], "params_input": {}}
                 self._http.patch(f"{path}/-1/hitlDetails", json=given).raise_for_status()
             time.sleep(POLL_SECONDS)
-        self._follow(dag_id, run_id)
+        self.follow(dag_id, run_id)
         if not shown:
             raise StackError(f"{dag_id} asked for no approval in {task_id}: see its logs in the Airflow UI")
         return next(iter(shown.values()))
 
-    def _start(self, dag_id: str, conf: dict[str, Any]) -> str:
+    def start(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Trigger a run; its id. Raises StackError if Airflow refuses it."""
         answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
         if answer.status_code >= 400:
             raise StackError(f"Airflow refuses to run {dag_id}: {answer.text}")
         return str(answer.json()["dag_run_id"])
+
+    def give_up(self, dag_id: str, run_id: str) -> None:
+        """Mark a run as failed, as a person does in the UI: what of it runs or waits is ended."""
+        self._http.patch(f"/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"}).raise_for_status()
 
     def last_run(self, dag_id: str) -> str | None:
         """The id of the DAG's newest run."""
@@ -90,7 +95,7 @@ class AirflowApi:
             if time.monotonic() > deadline:
                 raise StackError(f"no run of {dag_id} came after {RUN_SECONDS} s, though its asset changed")
             time.sleep(POLL_SECONDS)
-        return self._follow(dag_id, str(newest))
+        return self.follow(dag_id, str(newest))
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, set[str]]:
         """The tasks of a run by their state."""
@@ -99,7 +104,8 @@ class AirflowApi:
             states.setdefault(task["state"], set()).add(task["task_id"])
         return states
 
-    def _follow(self, dag_id: str, run_id: str) -> Run:
+    def follow(self, dag_id: str, run_id: str) -> Run:
+        """Follow a run to its end. Raises StackError if it fails."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
         deadline = time.monotonic() + RUN_SECONDS
         while True:

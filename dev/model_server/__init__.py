@@ -1,1 +1,1 @@
-"""A server for development and tests that answers like OpenAI's embeddings and like Bedrock's Titan and Cohere; no model is behind it."""
+"""A server for development and tests that answers like OpenAI's embeddings and batches, and Bedrock's Titan and Cohere; it has no model."""

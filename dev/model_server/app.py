@@ -5,8 +5,9 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dev.model_server import bedrock_plane, openai_plane
+from dev.model_server import bedrock_plane, bulk_plane, openai_plane
 from dev.model_server.behaviour import Behaviour, Fault, Record
+from dev.model_server.bulk import Bulk
 from dev.model_server.connections import CutConnection
 
 
@@ -14,8 +15,10 @@ def create_app(api_key: str) -> ASGIApp:
     """The application, which asks OpenAI's clients for the key."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.record = Record()
+    app.state.bulk = Bulk(app.state.record)
     app.state.api_key = api_key
     app.include_router(openai_plane.router)
+    app.include_router(bulk_plane.router)
     app.include_router(bedrock_plane.router)
     app.put("/behaviour")(put_behaviour)
     app.get("/asked")(show_asked)
@@ -23,17 +26,24 @@ def create_app(api_key: str) -> ASGIApp:
 
 
 async def put_behaviour(request: Request) -> dict:
-    """Put a behaviour in force, and forget what was asked: `{"poison": "bad", "faults": [{"kind": "throttled", "times": 2}]}`."""
+    """Put a behaviour in force, and forget all that was: `{"poison": "bad", "faults": [{"kind": "throttled", "times": 2}]}`."""
     wanted = await request.json()
     faults = [Fault(**fault) for fault in wanted.pop("faults", [])]
     request.app.state.record.put(Behaviour(**wanted, faults=faults))
+    request.app.state.bulk.forget()
     return asdict(request.app.state.record.behaviour)
 
 
 def show_asked(request: Request) -> dict:
-    """The requests since then, and how often each text was embedded."""
+    """The requests since then, how often each text was embedded and put in a batch, how often each call was made, and the files kept."""
     record: Record = request.app.state.record
-    return {"requests": [asked._asdict() for asked in record.asked], "texts": record.texts}
+    return {
+        "requests": [asked._asdict() for asked in record.asked],
+        "texts": record.texts,
+        "batched": record.batched,
+        "calls": record.calls,
+        "files": len(request.app.state.bulk.files),
+    }
 
 
 class HangingUp:

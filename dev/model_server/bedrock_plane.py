@@ -44,7 +44,7 @@ async def invoke(model: str, request: Request) -> Response:
 def _answer(request: Request, record: Record, model: str, asked: dict, texts: list[str], tokens: int) -> Response:
     if (wait := record.admit(tokens)) is not None:
         return _error(*FAULTS["throttled"], {"retry-after": f"{wait:.3f}"})
-    fault = record.fault()
+    fault = record.fault("POST /model/invoke")
     if fault and fault.kind in FAULTS:
         status, code, message = FAULTS[fault.kind]
         # As careless as a service can be: the session's token is in the message.

@@ -15,6 +15,9 @@ KINDS = (
     "forbidden",
     "no_model",
     "cut",
+    "cut_after",
+    "hang",
+    "hang_after",
     "garbage",
     "nan",
     "wrong_dimension",
@@ -24,12 +27,17 @@ KINDS = (
 
 @dataclass
 class Fault:
-    """A fault that hits the requests `after` so many, `times` of them (None: every one). `headers` go along with a refusal."""
+    """A fault that hits the requests `after` so many, `times` of them (None: every one). `headers` go along with a refusal.
+
+    `on` names whom it hits, such as `POST /v1/batches`; everybody where it is empty. `cut_after` does
+    what was asked and says nothing, or half of a file; `hang` and `hang_after` let the caller wait for as long as it lives.
+    """
 
     kind: str
     times: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     after: int = 0
+    on: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -41,6 +49,8 @@ class Behaviour:
     """What holds until the next one is put in force; 0 is no limit. A text with `poison` in it is refused without being named.
 
     An answer is under way for `answer_s` seconds; what it embeds is paid for by then, whether anybody still waits for it or not.
+    A batch ends when it was asked for `bulk_polls` times, as `bulk_end` says; one that does not complete has `bulk_share` of its answers.
+    One with more texts than `bulk_texts` fails, and so does one with which more than `bulk_queue_tokens` were under way.
     """
 
     window_s: float = 60.0
@@ -51,6 +61,11 @@ class Behaviour:
     tokens_per_input: int = 8_192
     poison: str = ""
     answer_s: float = 0.0
+    bulk_polls: int = 1
+    bulk_end: str = "completed"
+    bulk_share: float = 0.5
+    bulk_texts: int = 50_000
+    bulk_queue_tokens: int = 0
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -64,7 +79,7 @@ class Asked(NamedTuple):
 
 
 class Record:
-    """The behaviour in force, and what was asked since: `asked`, and how often each text was embedded."""
+    """The behaviour in force, and what was asked since: requests, calls by their names, texts embedded, and texts put in batches."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -76,6 +91,8 @@ class Record:
             self.behaviour = behaviour
             self.asked: list[Asked] = []
             self.texts: Counter[str] = Counter()
+            self.batched: Counter[str] = Counter()
+            self.calls: Counter[str] = Counter()
             self._window: deque[tuple[float, int]] = deque()
 
     def note(self, texts: list[str], tokens: int, status: int) -> None:
@@ -85,10 +102,13 @@ class Record:
             if status == 200:
                 self.texts.update(texts)
 
-    def fault(self) -> Fault | None:
+    def fault(self, call: str) -> Fault | None:
         """The fault that hits a request, if there is one."""
         with self._lock:
+            self.calls[call] += 1
             for fault in self.behaviour.faults:
+                if fault.on not in ("", call):
+                    continue
                 if fault.after > 0:
                     fault.after -= 1
                     continue

@@ -29,31 +29,48 @@ async def embed(request: Request) -> Response:
 
 
 def _answer(request: Request, record: Record, asked: dict, texts: list[str], tokens: int) -> Response:
-    key = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if key != request.app.state.api_key:
-        return _error(401, f"Incorrect API key provided: {key}.", "invalid_request_error", "invalid_api_key")
+    if refusal := unknown_key(request):
+        return refusal
     if (wait := record.admit(tokens)) is not None:
         return _throttled({"retry-after-ms": f"{wait * 1000:.0f}", "x-ratelimit-remaining-requests": "0"})
-    fault = record.fault()
-    if fault and (refusal := _refusal(request, fault, key)):
+    fault = record.fault("POST /v1/embeddings")
+    if fault and (refusal := refused(request, fault)):
         return refusal
+    return embedded(record.behaviour, asked, texts, fault)
+
+
+def unknown_key(request: Request) -> Response | None:
+    """The refusal of a request with another key than ours."""
+    if (key := key_of(request)) == request.app.state.api_key:
+        return None
+    return error(401, f"Incorrect API key provided: {key}.", "invalid_request_error", "invalid_api_key")
+
+
+def key_of(request: Request) -> str:
+    """The key that a request brings."""
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def embedded(limits: Behaviour, asked: dict, texts: list[str], fault: Fault | None = None) -> Response:
+    """The vectors of texts, or why they have none."""
+    tokens = sum(map(tokens_of, texts))
     if asked["model"] not in MODELS or (fault and fault.kind == "no_model"):
-        return _error(404, f"The model `{asked['model']}` does not exist or you do not have access to it.", code="model_not_found")
+        return error(404, f"The model `{asked['model']}` does not exist or you do not have access to it.", code="model_not_found")
     dimensions = asked.get("dimensions", MODELS[asked["model"]])
     if dimensions > MODELS[asked["model"]]:
-        return _error(400, f"Invalid value for 'dimensions' = {dimensions}.", param="dimensions")
-    return _bad_request(record.behaviour, texts, tokens) or _vectors(texts, tokens, dimensions, asked.get("encoding_format"), fault)
+        return error(400, f"Invalid value for 'dimensions' = {dimensions}.", param="dimensions")
+    return _bad_request(limits, texts, tokens) or _vectors(texts, tokens, dimensions, asked.get("encoding_format"), fault)
 
 
 def _bad_request(limits: Behaviour, texts: list[str], tokens: int) -> Response | None:
     if len(texts) > limits.inputs_per_request:
-        return _error(400, f"Invalid 'input': array too long. Expected {limits.inputs_per_request} items.", param="input")
+        return error(400, f"Invalid 'input': array too long. Expected {limits.inputs_per_request} items.", param="input")
     if longest := max((tokens_of(text) for text in texts if tokens_of(text) > limits.tokens_per_input), default=0):
-        return _error(400, f"This model's maximum context length is {limits.tokens_per_input} tokens, however you requested {longest}.")
+        return error(400, f"This model's maximum context length is {limits.tokens_per_input} tokens, however you requested {longest}.")
     if tokens > limits.tokens_per_request:
-        return _error(400, f"Requested {tokens} tokens, max {limits.tokens_per_request} tokens per request", code="max_tokens_per_request")
+        return error(400, f"Requested {tokens} tokens, max {limits.tokens_per_request} tokens per request", code="max_tokens_per_request")
     if "" in texts or (limits.poison and any(limits.poison in text for text in texts)):
-        return _error(400, "'$.input' is invalid. Please check the API reference.")
+        return error(400, "'$.input' is invalid. Please check the API reference.")
     return None
 
 
@@ -74,18 +91,18 @@ def _vectors(texts: list[str], tokens: int, dimensions: int, encoding: str | Non
     return JSONResponse({"object": "list", "data": shown, "model": "m", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
 
-def _refusal(request: Request, fault: Fault, key: str) -> Response | None:
+def refused(request: Request, fault: Fault) -> Response | None:
+    """How a fault refuses a request; None where it lets it in."""
+    key = key_of(request)
     match fault.kind:
         case "throttled":
             return _throttled(fault.headers)
         case "quota":
-            return _error(429, "You exceeded your current quota.", "insufficient_quota", "insufficient_quota")
+            return error(429, "You exceeded your current quota.", "insufficient_quota", "insufficient_quota")
         case "unauthorized":
-            return _error(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
+            return error(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
         case "server_error":
-            return _error(
-                500, f"The server had an error while processing your request with the key {key}.", "server_error", **fault.headers
-            )
+            return error(500, f"The server had an error while processing your request with the key {key}.", "server_error", **fault.headers)
         case "garbage":
             return Response("<html>Bad gateway</html>", media_type="application/json")
         case "cut":
@@ -94,11 +111,12 @@ def _refusal(request: Request, fault: Fault, key: str) -> Response | None:
 
 
 def _throttled(headers: dict[str, str]) -> Response:
-    return _error(429, "Rate limit reached for requests", "requests", "rate_limit_exceeded", **headers)
+    return error(429, "Rate limit reached for requests", "requests", "rate_limit_exceeded", **headers)
 
 
-def _error(
+def error(
     status: int, message: str, kind: str = "invalid_request_error", code: str | None = None, param: str | None = None, **headers: str
 ) -> Response:
+    """An error as OpenAI answers it."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})

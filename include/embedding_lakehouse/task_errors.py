@@ -25,7 +25,7 @@ def lakehouse_task(function: Callable[..., Any] | None = None, **options: Any) -
     if function is None:
         return lambda decorated: lakehouse_task(decorated, **options)
 
-    return task(**options)(_with_named_ends(function))
+    return task(**options)(with_named_ends(function))
 
 
 def lakehouse_sensor(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -35,10 +35,12 @@ def lakehouse_sensor(function: Callable[..., Any] | None = None, **options: Any)
     """
     if function is None:
         return lambda decorated: lakehouse_sensor(decorated, **options)
-    return task.sensor(mode="reschedule", **options)(_with_named_ends(function))
+    return task.sensor(mode="reschedule", **options)(with_named_ends(function))
 
 
-def _with_named_ends(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_named_ends(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a task, whose errors end it as ours do."""
+
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:

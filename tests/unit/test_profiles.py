@@ -32,7 +32,7 @@ MISTAKES = {
     "a bad name": (COMPLETE.replace("docs", '"Docs and more"'), "profile 'Docs and more': a name has 1 to 63 of a-z"),
     "an unknown setting": (
         COMPLETE + "colour = 1",
-        "profile 'docs': unknown setting 'colour'; known are approval, batch, budget, chunking, connection, dimensions",
+        "profile 'docs': unknown setting 'colour'; known are approval, batch, budget, bulk, chunking, connection, dimensions",
     ),
     "a missing setting": (COMPLETE.replace("dimensions = 256", ""), "profile 'docs'.*dimensions"),
     "a wrong type": (COMPLETE.replace("256", '"256"'), "profile 'docs': dimensions = '256' must be of type int"),
@@ -69,6 +69,16 @@ MISTAKES = {
     "a limit of nothing": (COMPLETE + "batch = { documents = 0 }", "profile 'docs': every limit of batch must be positive"),
     "too many shards": (COMPLETE + "batch = { most_shards = 101 }", "profile 'docs': batch.most_shards must be from 1 to 100"),
     "a share above all": (COMPLETE + "batch = { delete_share = 1.1 }", "profile 'docs': batch.delete_share must be from 0 to 1"),
+    "bulk of a provider without it": (
+        COMPLETE + "bulk = { above_texts = 9 }",
+        r"profile 'docs': bulk.above_texts: wordllama sells nothing in bulk; openai does",
+    ),
+    "bulk below nothing": (COMPLETE + "bulk = { above_texts = -1 }", "profile 'docs': bulk.above_texts must not be negative"),
+    "a wait of more than a day": (COMPLETE + "bulk = { wait_hours = 25 }", "bulk.wait_hours must be above 0 and at most 24"),
+    "no wait": (COMPLETE + "bulk = { wait_hours = 0 }", "bulk.wait_hours must be above 0 and at most 24"),
+    "a share above the price": (COMPLETE + "bulk = { price_share = 1.5 }", "bulk.price_share must be from 0 to 1"),
+    "a job of too many texts": (COMPLETE + "bulk = { texts_per_job = 50001 }", "bulk.texts_per_job must be from 1 to 50000"),
+    "no look at a job": (COMPLETE + "bulk = { poll_seconds = 0 }", "bulk.poll_seconds must be positive"),
     "an unknown provider": (
         COMPLETE.replace("wordllama", "oracle"),
         "profile 'docs': unknown provider 'oracle'; known are wordllama, .*and a class of your own as package.module:Class",
@@ -164,6 +174,7 @@ PACING = {
     "rates": "limits = { requests_per_minute = 60, tokens_per_minute = 10000, requests_in_flight = 2, most_parallel = 3 }",
     "the size of a request": "limits = { inputs_per_request = 7, tokens_per_request = 1000 }",
     "a text that is rejected rather than split": 'limits = { over_limit = "reject", tokens_per_input = 512 }',
+    "how a large batch is bought": "bulk = { wait_hours = 3, price_share = 0.4, texts_per_job = 100, poll_seconds = 5 }",
     "a connection": 'connection = "openai_of_another_account"',
     "how a question is put": 'question_prefix = "query: "',
     "a default written out": 'chunking = { strategy = "structure", max_characters = 1250 }',
@@ -199,6 +210,16 @@ def test_the_shipped_profile_keeps_its_fingerprint() -> None:
 def test_a_provider_s_own_limits_stand_where_the_profile_declares_none() -> None:
     limits = parsed("limits = { inputs_per_request = 16 }", COMPLETE.replace("wordllama", "openai")).model_limits
     assert (limits.inputs_per_request, limits.tokens_per_request, limits.tokens_per_input) == (16, 300_000, 8_192)
+
+
+def test_a_batch_above_the_declared_size_has_the_bulk_price() -> None:
+    profile = parsed("usd_per_million_tokens = 2\nbulk = { above_texts = 100 }", COMPLETE.replace("wordllama", "openai"))
+    assert [profile.is_bought_in_bulk(texts) for texts in (0, 100, 101)] == [False, False, True]
+    assert [profile.usd_for(3_000_000, in_bulk) for in_bulk in (False, True)] == [6.0, 3.0]
+
+
+def test_nothing_is_bought_in_bulk_that_is_not_declared_so() -> None:
+    assert not parsed().is_bought_in_bulk(10**9)
 
 
 def test_documents_and_questions_have_their_own_prefixes() -> None:

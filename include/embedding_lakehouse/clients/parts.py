@@ -92,6 +92,31 @@ def read_parts(
         yield from dataset.to_batches(columns=columns, filter=condition, batch_size=batch_rows, use_threads=False)
 
 
+def write_note(table: IcebergTable, location: str, note: str) -> None:
+    """Write a small text as a file, whole or not at all, by the table's own access; one of the same name is replaced."""
+    filesystem, path = _filesystem(table, location)
+    written = path
+    if isinstance(filesystem, LocalFileSystem):
+        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        written = f"{path}.{uuid.uuid4().hex}"
+    with filesystem.open_output_stream(written) as sink:
+        sink.write(note.encode())
+    if written != path:
+        filesystem.move(written, path)
+
+
+def read_notes(table: IcebergTable, folder: str, ending: str) -> dict[str, str]:
+    """The notes right in a folder whose names end so, by what is before that ending."""
+    filesystem, path = _filesystem(table, folder)
+    found = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
+    notes: dict[str, str] = {}
+    for file in found:
+        if file.type == FileType.File and file.path.endswith(ending):
+            with filesystem.open_input_stream(file.path) as source:
+                notes[file.base_name.removesuffix(ending)] = source.read().decode()
+    return notes
+
+
 def read_metadata(table: IcebergTable, file: str) -> dict[str, str]:
     """The key-value metadata of a part, from its footer alone."""
     filesystem, path = _filesystem(table, file)

@@ -136,6 +136,7 @@ def description(row: BatchRow, profile: Profile, largest: Sequence[LargeDocument
         f"Tokens: about {row['tokens_estimated']:,}; price: about {_usd(row['price_estimated'])}; reuse saves about "
         f"{_usd(row['price_saved'])}",
         f"Time: {_duration(row['seconds_estimated'])}",
+        _bulk_line(row, profile),
         _budget_line(profile, so_far),
     ]
     if largest:
@@ -152,6 +153,12 @@ def outcome(row: BatchRow) -> str:
         f"batch {row['batch_id']}: {row['tokens_embedded']:,} tokens in {row['requests']:,} requests for {_usd(row['price'])}; estimated "
         f"were {row['tokens_estimated']:,} tokens for {_usd(row['price_estimated'])}"
     )
+
+
+def _bulk_line(row: BatchRow, profile: Profile) -> str:
+    if not profile.is_bought_in_bulk(row["texts_embedded"]):
+        return ""
+    return f"Bought in bulk at {profile.bulk.price_share:.0%} of the usual price, which may take {profile.bulk.wait_hours:g} hours more"
 
 
 def _budget_line(profile: Profile, so_far: Spent) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
+from embedding_lakehouse.core.bulk import MOST_TEXTS, BulkBuying
 from embedding_lakehouse.core.chunking import Chunking, StructureChunking, WordChunking
 from embedding_lakehouse.core.providers import POLICIES, PROVIDERS, ModelLimits, Provider, provider_named
 from embedding_lakehouse.errors import ConfigurationError
@@ -19,7 +20,19 @@ NORMALISATIONS = ("none", "nfc", "nfkc")
 METRICS = ("cosine", "dotproduct", "euclidean")
 # What costs or paces a vector, how a question is put, or where a copy goes, decides no vector: these may change under the same version.
 NOT_IN_FINGERPRINT = frozenset(
-    {"name", "batch", "index", "usd_per_million_tokens", "freshness_hours", "limits", "connection", "question_prefix", "approval", "budget"}
+    {
+        "name",
+        "batch",
+        "bulk",
+        "index",
+        "usd_per_million_tokens",
+        "freshness_hours",
+        "limits",
+        "connection",
+        "question_prefix",
+        "approval",
+        "budget",
+    }
 )
 # Settings that came later: without them a profile has the fingerprint that it always had.
 NOT_IN_FINGERPRINT_IF_EMPTY = frozenset({"document_prefix", "options"})
@@ -83,6 +96,7 @@ class Profile:
     usd_per_million_tokens: float = 0.0
     freshness_hours: float = 24.0
     batch: BatchLimits = field(default_factory=BatchLimits)
+    bulk: BulkBuying = field(default_factory=BulkBuying)
     index: IndexTarget = field(default_factory=IndexTarget)
     limits: ModelLimits = field(default_factory=ModelLimits)
     approval: ApprovalLimits = field(default_factory=ApprovalLimits)
@@ -123,9 +137,13 @@ class Profile:
         """The profile's limits, with the provider's own in the place of those not declared."""
         return self.limits.completed(self.provider_declared.limits)
 
-    def usd_for(self, tokens: int) -> float:
-        """The price of so many tokens in US dollars."""
-        return tokens * self.usd_per_million_tokens / 1_000_000
+    def is_bought_in_bulk(self, texts: int) -> bool:
+        """Whether so many texts are bought at the bulk price."""
+        return 0 < self.bulk.above_texts < texts
+
+    def usd_for(self, tokens: int, in_bulk: bool = False) -> float:
+        """The price of so many tokens in US dollars, bought one request after the other or in bulk."""
+        return tokens * self.usd_per_million_tokens * (self.bulk.price_share if in_bulk else 1.0) / 1_000_000
 
     def model_text(self, chunk_text: str) -> str:
         """The chunk's text as it is sent to the model: normalised, behind the profile's prefix for documents."""
@@ -179,6 +197,7 @@ def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
             "name": name,
             "chunking": _typed(STRATEGIES[strategy], chunking, f"{where}, chunking"),
             "batch": _typed(BatchLimits, _as_table(settings.pop("batch", {}), f"{where}, batch"), f"{where}, batch"),
+            "bulk": _typed(BulkBuying, _as_table(settings.pop("bulk", {}), f"{where}, bulk"), f"{where}, bulk"),
             "index": _typed(IndexTarget, _as_table(settings.pop("index", {}), f"{where}, index"), f"{where}, index"),
             "limits": _typed(ModelLimits, _as_table(settings.pop("limits", {}), f"{where}, limits"), f"{where}, limits"),
             "approval": _typed(ApprovalLimits, _as_table(settings.pop("approval", {}), f"{where}, approval"), f"{where}, approval"),
@@ -226,6 +245,11 @@ def _check_values(profile: Profile, where: str) -> None:
         "batch.delete_share must be from 0 to 1": 0 <= profile.batch.delete_share <= 1,
         "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
         "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,
+        "bulk.above_texts must not be negative": profile.bulk.above_texts >= 0,
+        "bulk.wait_hours must be above 0 and at most 24": 0 < profile.bulk.wait_hours <= 24,
+        "bulk.price_share must be from 0 to 1": 0 <= profile.bulk.price_share <= 1,
+        f"bulk.texts_per_job must be from 1 to {MOST_TEXTS}": 1 <= profile.bulk.texts_per_job <= MOST_TEXTS,
+        "bulk.poll_seconds must be positive": profile.bulk.poll_seconds > 0,
         "no limit may be negative": min(value for key, value in asdict(profile.limits).items() if key != "over_limit") >= 0,
         "no limit of approval may be negative": min(asdict(profile.approval).values()) >= 0,
         "no budget may be negative": min(asdict(profile.budget).values()) >= 0,
@@ -249,6 +273,9 @@ def _check_provider(profile: Profile, where: str) -> None:
     if provider.dimensions and profile.dimensions not in provider.dimensions:
         allowed = ", ".join(map(str, provider.dimensions))
         raise ConfigurationError(f"{where}: dimensions must be one of {allowed} for {profile.provider}")
+    if profile.bulk.above_texts and not provider.sells_in_bulk:
+        sellers = ", ".join(name for name, known in PROVIDERS.items() if known.sells_in_bulk)
+        raise ConfigurationError(f"{where}: bulk.above_texts: {profile.provider} sells nothing in bulk; {sellers} does")
     known = dict(provider.options)
     for key, value in profile.options:
         if not isinstance(value, str | int | float):

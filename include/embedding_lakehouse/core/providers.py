@@ -38,7 +38,8 @@ class ModelLimits:
 class Provider:
     """A provider: its class as `package.module:Class`, Airflow's connection to it, its own limits, and what a profile may set.
 
-    `options` are the names and types of its settings in a profile's table `options`; no `dimensions` means any.
+    `options` are the names and types of its settings in a profile's table `options`; no `dimensions` means any. `sells_in_bulk`: it has
+    OpenAI's Batch API.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Provider:
     limits: ModelLimits = field(default_factory=ModelLimits)
     dimensions: tuple[int, ...] = ()
     options: tuple[tuple[str, type], ...] = ()
+    sells_in_bulk: bool = False
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -58,6 +60,7 @@ PROVIDERS: dict[str, Provider] = {
         "openai_default",
         ModelLimits(inputs_per_request=2_048, tokens_per_request=300_000, tokens_per_input=8_192, requests_in_flight=4),
         options=(("send_dimensions", bool),),
+        sells_in_bulk=True,
     ),
     "bedrock_titan": Provider(
         f"{MODELS}.bedrock_titan:TitanModel",

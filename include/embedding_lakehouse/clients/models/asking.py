@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, stop_before_delay, wait_random_exponential
@@ -24,6 +24,7 @@ WRONG_ANSWERS = 3
 PLAIN_WORD = "word"
 
 logger = logging.getLogger(__name__)
+Asked = TypeVar("Asked")
 
 
 class Piece(NamedTuple):
@@ -135,7 +136,7 @@ def combined(answers: list[Answered], normalise: bool) -> Answered:
     return Answer(of_length_one(mean[None])[0] if normalise else mean, sum(counts))
 
 
-def patiently(ask: Callable[[], Embedded], patience: float, given_up: Event) -> Embedded:
+def patiently(ask: Callable[[], Asked], patience: float, given_up: Event) -> Asked:
     """The answer, asked for again where that may help: for `patience` seconds while the model is busy, three times where it is wrong.
 
     No longer, once it is given up.

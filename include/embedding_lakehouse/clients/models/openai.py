@@ -40,7 +40,7 @@ class OpenAIModel:
     """
 
     def __init__(self, profile: Profile) -> None:
-        self._name, self._profile = profile.model_name, profile.name
+        self._name, self._profile = profile.model_name, profile
         self._normalise = profile.normalise
         self._connection = profile.connection or profile.provider_declared.connection
         self._client = _client(self._connection)
@@ -50,7 +50,7 @@ class OpenAIModel:
         """Vectors and token counts of `texts`, in one request."""
         with self._named_errors():
             answer = self._client.embeddings.create(model=self._name, input=texts, encoding_format="base64", **self._settings)
-            vectors = [_vector(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
+            vectors = [vector_from(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
         # One count for the whole request.
         estimates = [estimated_tokens(text) for text in texts]
         counts = apportioned(answer.usage.prompt_tokens, estimates) if answer.usage else estimates
@@ -83,7 +83,7 @@ class OpenAIModel:
             return ConfigurationError(f"{self._name} refuses the API key of {where}: put a valid one there (status {status}: {said})")
         if status == 404:
             return ConfigurationError(
-                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile!r}, or have the model "
+                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile.name!r}, or have the model "
                 f"opened to the account ({said})"
             )
         if error.param in SETTINGS:
@@ -109,7 +109,7 @@ def _said(error: openai.APIStatusError) -> str:
     return str(body.get("message") or error.message)
 
 
-def _vector(embedding: Any) -> np.ndarray:
+def vector_from(embedding: Any) -> np.ndarray:
     """A vector as it came: base64 of float32, or numbers from a server that knows no other form."""
     if isinstance(embedding, str):
         return np.frombuffer(b64decode(embedding), dtype="<f4")

@@ -1,6 +1,6 @@
 """Embed one shard of a batch's chunks: copy the vectors that exist, buy the others, stage both in checkpoints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -41,9 +41,9 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
         return dict.fromkeys(COUNTED, 0)
     check_approved(row)
     stage = Stage(lake, row, settings.profile_of(row), shard)
-    chunks, known = _work_left(lake, batch_id, shard, shards)
+    chunks, known = work_left(lake, batch_id, shard, shards)
     stage.put(chunks, known)
-    unknown = chunks.filter(pc.invert(_of_texts(chunks, known)))
+    unknown = chunks.filter(pc.invert(of_texts(chunks, known)))
     if unknown.num_rows:
         _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
     return stage.counts
@@ -74,8 +74,8 @@ class Stage:
     def put(self, chunks: pa.Table, vectors: Known, paid: Usage = NOTHING) -> None:
         """Write a row for each of the chunks whose text has a vector, and with them what was `paid` for these."""
         table = self.lake.table(DOCUMENT_EMBEDDINGS)
-        folder = _shard_folder(self.lake, self.row["batch_id"], self.shard)
-        ready = chunks.filter(_of_texts(chunks, vectors))
+        folder = shard_folder(self.lake, self.row["batch_id"], self.shard)
+        ready = chunks.filter(of_texts(chunks, vectors))
         for portion in _portions(ready, self.profile.batch.checkpoint_chunks):
             write_part(table, folder, _rows(self.row, self.profile, portion, vectors), metadata=paid.as_metadata())
             paid = NOTHING
@@ -83,17 +83,17 @@ class Stage:
 
     def reject(self, chunks: pa.Table, reasons: dict[str, Rejection]) -> None:
         """Write down each of the chunks whose text was rejected, with the reason."""
-        rejected = chunks.filter(_of_texts(chunks, reasons))
+        rejected = chunks.filter(of_texts(chunks, reasons))
         stage_rejections(self.lake, self.row, self.shard, rejected, reasons)
         self.counts["chunks_rejected"] += rejected.num_rows
 
 
 def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> None:
     """Buy the vectors of the chunks' texts, each text once, and stage them checkpoint by checkpoint."""
-    limits, checkpoint = stage.profile.model_limits, stage.profile.batch.checkpoint_chunks
+    limits, most_lost = stage.profile.model_limits, stage.profile.batch.checkpoint_chunks
     # Every request that is under way is lost with a killed task.
-    in_flight = max(1, min(limits.requests_in_flight, checkpoint))
-    most_inputs, together = fit_checkpoint(checkpoint, in_flight, limits.inputs_per_request)
+    in_flight = max(1, min(limits.requests_in_flight, most_lost))
+    most_inputs, together = fit_checkpoint(most_lost, in_flight, limits.inputs_per_request)
     embedder = Embedder(stage.profile, model, tasks, most_inputs, in_flight)
     texts = dict(zip(chunks["text_hash"].to_pylist(), chunks["chunk_text"].to_pylist(), strict=True))
     hashes, bought, rejected = list(texts), Known(), dict[str, Rejection]()
@@ -105,18 +105,18 @@ def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> N
                 else:
                     bought[hashes[outcome.position]] = KnownVector(outcome.vector, outcome.token_count, None)
             if len(bought) >= together:
-                _checkpoint(stage, chunks, bought, rejected, embedder.requests)
+                checkpoint(stage, chunks, bought, rejected, embedder.requests)
     finally:
         # What was paid for is kept, whatever ended the rest.
-        _checkpoint(stage, chunks, bought, rejected, embedder.requests)
+        checkpoint(stage, chunks, bought, rejected, embedder.requests)
         stage.counts["requests"] = embedder.requests
 
 
-def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection], requests: int) -> None:
+def checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[str, Rejection], requests: int, in_bulk: bool = False) -> None:
     """Stage what has arrived, and forget it. `requests` were put to the model so far."""
     if bought:
         tokens = sum(vector.token_count for vector in bought.values())
-        stage.put(chunks, bought, Usage(requests - stage.counts["requests"], tokens, stage.profile.usd_for(tokens)))
+        stage.put(chunks, bought, Usage(requests - stage.counts["requests"], tokens, stage.profile.usd_for(tokens, in_bulk)))
         stage.counts["texts_embedded"] += len(bought)
         stage.counts["tokens"] += tokens
         stage.counts["requests"] = requests
@@ -126,17 +126,18 @@ def _checkpoint(stage: Stage, chunks: pa.Table, bought: Known, rejected: dict[st
         rejected.clear()
 
 
-def _shard_folder(lake: Lake, batch_id: str, shard: int) -> str:
+def shard_folder(lake: Lake, batch_id: str, shard: int) -> str:
+    """Where the shard's parts are staged."""
     return parts_folder(lake.table(DOCUMENT_EMBEDDINGS), f"batch_id={batch_id}", f"shard={shard:04d}")
 
 
-def _work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.Table, Known]:
+def work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.Table, Known]:
     """The shard's chunks that need a row, sorted by text, and the vectors already known for their texts."""
     mine = ("text_hash", *hash_range(shard, shards))
     chunks = scan(lake.table(BATCH_CHUNKS), mine, batch_id=batch_id).to_arrow()
     reuse = scan(lake.table(BATCH_REUSE), mine, batch_id=batch_id).to_arrow()
     table = lake.table(DOCUMENT_EMBEDDINGS)
-    staged = list_parts(table, _shard_folder(lake, batch_id, shard))
+    staged = list_parts(table, shard_folder(lake, batch_id, shard))
     done = [chunk for part in read_parts(table, staged, ["chunk_id"]) for chunk in part["chunk_id"].to_pylist()]
     done += reuse.filter(reuse["is_kept"])["chunk_id"].to_pylist()
     done += staged_rejections(lake, batch_id, shard)
@@ -144,9 +145,9 @@ def _work_left(lake: Lake, batch_id: str, shard: int, shards: int) -> tuple[pa.T
     return left, known_vectors(lake, reuse, staged, set(left["text_hash"].to_pylist()))
 
 
-def _of_texts(chunks: pa.Table, texts: Known | dict[str, Rejection]) -> pa.ChunkedArray:
+def of_texts(chunks: pa.Table, texts: Iterable[str]) -> pa.ChunkedArray:
     """Which of the chunks have one of these texts."""
-    return pc.is_in(chunks["text_hash"], value_set=pa.array(texts, pa.large_string()))
+    return pc.is_in(chunks["text_hash"], value_set=pa.array(list(texts), pa.large_string()))
 
 
 def _portions(chunks: pa.Table, rows: int) -> Iterator[pa.Table]:

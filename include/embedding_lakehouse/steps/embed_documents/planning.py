@@ -30,7 +30,7 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
-from embedding_lakehouse.errors import BudgetExceeded, InputError, NothingToDo, PlanOvertaken
+from embedding_lakehouse.errors import BudgetExceeded, InputError, LakehouseError, NothingToDo, PlanOvertaken
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
 from embedding_lakehouse.steps.embed_documents.embedding import staged_usage
 
@@ -224,6 +224,7 @@ def _figures(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) 
     largest = [LargeDocument(*document) for document in zip(doc_ids or (), characters or (), strict=True)]
     if row["state"] == PRICED:
         return {}, largest
+    in_bulk = profile.is_bought_in_bulk(texts)
     figures = {
         "chunks_planned": planned,
         "chunks_kept": kept,
@@ -231,9 +232,9 @@ def _figures(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) 
         "chunks_embedded": planned - kept - copied,
         "texts_embedded": texts,
         "tokens_estimated": tokens,
-        "price_estimated": profile.usd_for(tokens),
+        "price_estimated": profile.usd_for(tokens, in_bulk),
         "tokens_reused": reused,
-        "price_saved": profile.usd_for(reused),
+        "price_saved": profile.usd_for(reused, in_bulk),
         "seconds_estimated": estimated_seconds(rows, profile.name, tokens),
         "embedding_shards": shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
     }
@@ -263,8 +264,20 @@ def discard_batch(lake: Lake, row: BatchRow, reason: str) -> None:
     """Give up an open batch: its branches go, its documents are found again by the next plan. What it cost so far is kept."""
     for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
         drop_branch(lake.table(table), branch_name(row["batch_id"]))
+    if row["state"] == PRICED and settings.profile(row["profile"]).is_bought_in_bulk(row["texts_embedded"]):
+        _cancel_jobs(row)
     paid = staged_usage(lake, row["batch_id"])
     batches.move(lake, row["batch_id"], DISCARDED, message=reason, requests=paid.requests, tokens_embedded=paid.tokens, price=paid.usd)
+
+
+def _cancel_jobs(row: BatchRow) -> None:
+    # Here and not above: it brings the provider's client along, which no other plan needs.
+    from embedding_lakehouse.steps.embed_documents.bulk_buying import cancel_jobs
+
+    try:
+        cancel_jobs(row)
+    except LakehouseError as error:
+        logger.warning("the jobs of batch %s are not cancelled, do so in the provider's account: %s", row["batch_id"], error)
 
 
 def _names(changes: Changes) -> dict[str, int]:
