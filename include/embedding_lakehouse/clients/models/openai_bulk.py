@@ -22,7 +22,6 @@ from embedding_lakehouse.clients.models import checked_vectors, of_length_one
 from embedding_lakehouse.clients.models.openai import REQUEST_SECONDS, WAITS, OpenAIModel, vector_from
 from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused
 from embedding_lakehouse.core.bulk import HashSpan
-from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import ConfigurationError, TransientError
 
 UPLOAD_SECONDS = 600.0
