@@ -106,10 +106,10 @@ def _comparison(lake: Lake, doc_id: str, shown: DocumentVersion, other: Document
     if other is None:
         return None
     older, newer = sorted((shown, other), key=lambda each: each.batch_number)
-    texts = [_text(lake, doc_id, each) for each in (older, newer)]
-    if any(text is None for text in texts):
+    texts = side_by_side(older=partial(_text, lake, doc_id, older), newer=partial(_text, lake, doc_id, newer))
+    if None in texts.values():
         return Comparison(older, newer, [], "the text of one of them is no longer kept: its snapshot of the source has expired")
-    lines = text_changes(*(text or "" for text in texts))
+    lines = text_changes(texts["older"], texts["newer"])
     if lines is None:
         return Comparison(older, newer, [], "the texts are too long to be compared here")
     return Comparison(older, newer, lines, None)
