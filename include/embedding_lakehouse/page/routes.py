@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -38,8 +37,6 @@ router = APIRouter(default_response_class=HTMLResponse)
 def overview(asked: Asked) -> HTMLResponse:
     """How it is: release, freshness, coverage, batches, checks, drift, fidelity, cost, alerts."""
     reading = asked.reading()
-    coverage = partial(asked.sources.coverage.look, asked.profile.name, reading.coverage)
-    coverage()
     found = side_by_side(
         releases=reading.releases,
         batches=lambda: _audited(reading),
@@ -49,8 +46,8 @@ def overview(asked: Asked) -> HTMLResponse:
         alerts=lambda: reading.alerts(5),
     )
     batches, audited, checks = found.pop("batches")
-    # By now it is measured, where the lake is small.
-    covered = coverage()
+    # Last, so that measuring it does not slow the others down.
+    covered = asked.sources.coverage.look(asked.profile.name, reading.coverage)
     return asked.page(
         "overview.html",
         **found,
