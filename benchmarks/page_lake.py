@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from embedding_lakehouse.clients.iceberg import append_once
+from embedding_lakehouse.clients.iceberg import append_once, head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.hashing import chunk_id, content_hash, text_hash
@@ -61,9 +61,10 @@ class PageLake:
     def _write_batch(self, number: int, random: np.random.Generator) -> None:
         mine = range(number - 1, self.documents, self.batches)
         sources = [self._source(document) for document in mine]
-        self._append(SOURCE_DOCUMENTS, sources)
-        self._append(DOCUMENT_VERSIONS, [self._version(number, document) for document in mine])
-        rows = sorted((row for document in mine for row in self._rows(number, document)), key=lambda row: row["text_hash"])
+        snapshot = self._append(SOURCE_DOCUMENTS, sources)
+        of = {"source_snapshot": snapshot}
+        self._append(DOCUMENT_VERSIONS, [self._version(number, document) | of for document in mine])
+        rows = sorted((row | of for document in mine for row in self._rows(number, document)), key=lambda row: row["text_hash"])
         table = self.lake.table(DOCUMENT_EMBEDDINGS)
         files = [
             write_part(table, parts_folder(table, f"b{number}"), part) for part in self._parts(rows, random, table.schema().as_arrow())
@@ -76,9 +77,11 @@ class PageLake:
             vectors = random.standard_normal((len(part), self.profile.dimensions), dtype=np.float32)
             yield pa.Table.from_pylist([row | {"embedding": vector} for row, vector in zip(part, vectors, strict=True)], schema=schema)
 
-    def _append(self, declared: Table, rows: Rows) -> None:
+    def _append(self, declared: Table, rows: Rows) -> int:
+        """Append the rows; the snapshot that holds them."""
         table = self.lake.table(declared)
         table.append(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()))
+        return head_snapshot(table).snapshot_id
 
     def _batch_id(self, number: int) -> str:
         return f"benchmark-{number:04}"
@@ -93,7 +96,6 @@ class PageLake:
             "doc_id": self.doc_id(document),
             "profile": self.profile.name,
             "content_hash": content_hash("".join(texts)),
-            "source_snapshot": number,
             "batch_number": number,
             "chunk_ids": [chunk_id(self.doc_id(document), text) for text in texts],
             "is_deleted": False,
@@ -112,7 +114,6 @@ class PageLake:
                 "model_name": self.profile.model_name,
                 "model_version": self.profile.model_version,
                 "chunking_strategy": self.profile.chunking_strategy,
-                "source_snapshot": number,
                 "created_at": BEGINNING + timedelta(hours=number),
                 "batch_id": self._batch_id(number),
                 "profile": self.profile.name,
@@ -153,4 +154,5 @@ class PageLake:
     def _release(self) -> dict[str, Any]:
         name = f"{self.profile.name}-r1"
         counted = {"record_count": self.documents * CHUNKS, "dimension": self.profile.dimensions, "created_at": BEGINNING}
+        counted["versions_snapshot"] = head_snapshot(self.lake.table(DOCUMENT_VERSIONS)).snapshot_id
         return {"release_id": name, "profile": self.profile.name, "index_name": "benchmark", "namespace": name, "state": "live"} | counted

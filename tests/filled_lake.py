@@ -17,7 +17,7 @@ from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import sql_folder
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.monitoring_tables import ALERTS, DRIFT_MEASURES, DRIFT_VERDICTS
-from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES, Table
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES, REJECTED_CHUNKS, Table
 from embedding_lakehouse.errors import AuditFailed
 from embedding_lakehouse.steps.set_up import create_views
 from embedding_lakehouse.steps.set_up_index import create_index
@@ -48,7 +48,7 @@ class ZeroModel(CountingModel):
 class FilledLake:
     """Two profiles: the first with three batches, a roll-back of the second, a blocked batch, two releases and a reconciliation.
 
-    The second profile has a published batch and one that waits for its audit. Drift and alerts are rows put there by hand.
+    The second profile has a published batch and one that waits for its audit. Drift, alerts and refused chunks are rows put there by hand.
     """
 
     def __init__(self, lake: Lake, profile: str, service: IndexService) -> None:
@@ -70,6 +70,7 @@ class FilledLake:
         self.blocked = self._block(NOW)
         self._put_drift()
         self._put_alerts()
+        self._put_rejections()
 
     def answer(self, dashboard: str, replaced: Mapping[str, str] | None = None) -> list[Row]:
         """The rows that a dashboard answers, with values put in place of those in the file, as its reader does."""
@@ -162,6 +163,16 @@ class FilledLake:
             for (kind, subject), number in zip(subjects, numbers, strict=False)
         ]
         self._append(ALERTS, rows)
+
+    def _put_rejections(self) -> None:
+        at = datetime(2026, 1, 31, 8, tzinfo=UTC)
+        of = {"profile": self.profile, "batch_id": self.first, "chunk_text": "Too much.", "text_hash": "1"}
+        rows = [
+            of | {"doc_id": "a", "reason_code": "too_long", "reason": "400 tokens", "rejected_at": at},
+            of | {"doc_id": "b", "reason_code": "too_long", "reason": "500 tokens", "rejected_at": at + timedelta(hours=1)},
+            of | {"doc_id": "b", "reason_code": "refused", "reason": "not wanted", "rejected_at": at, "text_hash": "2"},
+        ]
+        self._append(REJECTED_CHUNKS, rows)
 
     def _append(self, declared: Table, rows: list[Row]) -> None:
         table = self.lake.table(declared)

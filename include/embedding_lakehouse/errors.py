@@ -39,13 +39,14 @@ class BudgetExceeded(LakehouseError):
 class AuditFailed(LakehouseError):
     """A check that must hold did not: the batch stays on its branch, main is untouched.
 
-    `batch_id` is the blocked batch where there is one, `checks` are the names of the checks that failed or could not be run.
+    `batch_id` is the blocked batch where there is one, `checks` are the names of the checks that failed or could not be run, `found` is
+    what was found without `ways_on`, which say what to do. The message has both.
     """
 
-    def __init__(self, message: str, batch_id: str | None = None, checks: Iterable[str] = ()) -> None:
-        super().__init__(message)
-        self.batch_id = batch_id
-        self.checks = tuple(checks)
+    def __init__(self, found: str, batch_id: str | None = None, checks: Iterable[str] = (), ways_on: Iterable[str] = ()) -> None:
+        self.found, self.batch_id = found, batch_id
+        self.checks, self.ways_on = tuple(checks), tuple(ways_on)
+        super().__init__("\n".join([found, *(f"- {way}" for way in self.ways_on)]))
 
 
 class NothingToDo(LakehouseError):

@@ -1,22 +1,33 @@
 """Explain records of the index: the document version behind each, its exact text, how the vector was made, and what became of both."""
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.core.batches import REJECTED
-from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, receipt_of, version_of
-from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, chosen_row, rejected_at, unknown_because
+from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.core.batches import REJECTED, BatchRow
+from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, current_version, receipt_of, version_of
+from embedding_lakehouse.core.record_rows import (
+    EmbeddingRow,
+    SourceText,
+    SourceVersion,
+    VersionRow,
+    WrittenRow,
+    chosen_row,
+    embedding_row,
+    rejected_at,
+    unknown_because,
+)
 from embedding_lakehouse.core.releases import HELD, LIVE, ReleaseRow
-from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, INDEX_RELEASES, SOURCE_DOCUMENTS, Table
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES, INDEX_RELEASES, SOURCE_DOCUMENTS, Table
 from embedding_lakehouse.errors import InputError
 
 MOST_IDS = 1_000
@@ -24,9 +35,12 @@ RECORD_ID = re.compile(r"[0-9a-f]{64}")
 # A statement ends at 1,000,000 characters with its binds; beside a doc_id, which may have 2,000, a record has a chunk_id and a batch_id.
 MOST_CHARACTERS = 900_000
 OTHER_CHARACTERS = 150
+# Documents that so many batches touched are looked up like unknown ones.
+MOST_WRITERS = 5_000
 
 Item = TypeVar("Item")
 Versions = dict[tuple[str, str], CurrentVersion]
+Batches = Mapping[str, BatchRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +51,28 @@ class Explained:
     unknown: dict[str, str]
 
 
-def explain(ids: Iterable[str], profile_name: str | None = None, at: datetime | None = None, lake: Lake | None = None) -> Explained:
+def explain(
+    ids: Iterable[str],
+    profile_name: str | None = None,
+    at: datetime | None = None,
+    lake: Lake | None = None,
+    documents: Mapping[str, str] | None = None,
+) -> Explained:
     """What stands behind records, by their ids; with `at`, what stood behind an answer that was given then.
 
     A record has one row under each profile that embedded its document: `profile_name` chooses, otherwise it is the default profile's,
-    where it has one. Raises InputError for no id, more than 1,000, or an `at` without a time zone.
+    where it has one. `documents` has the `doc_id` of the ids where it is known, as a match has it: however large the lake is, only the
+    files of the batches that embedded that document are opened for them. Raises InputError for no id, more than 1,000, or an `at` without a
+    time zone.
     """
     wanted = _checked(ids, at)
     lake = lake or connect()
-    rows = _rows(lake, wanted)
+    batches = {row["batch_id"]: row for row in _journal_rows(lake, EMBEDDING_BATCHES, None) or []}
+    rows = _rows(lake, wanted, documents or {}, batches)
     default = profile_name or settings.default_profile()
     chosen = {record_id: row for record_id in wanted if (row := chosen_row(rows[record_id], profile_name, default, at))}
     unknown = {record_id: unknown_because(rows[record_id], profile_name, at) for record_id in wanted if record_id not in chosen}
-    return Explained(_receipts(lake, list(chosen.values()), at), unknown)
+    return Explained(_receipts(lake, list(chosen.values()), at, batches), unknown)
 
 
 def _checked(ids: Iterable[str], at: datetime | None) -> list[str]:
@@ -61,24 +84,56 @@ def _checked(ids: Iterable[str], at: datetime | None) -> list[str]:
     return wanted
 
 
-def _rows(lake: Lake, ids: list[str]) -> dict[str, list[EmbeddingRow]]:
+def _rows(lake: Lake, ids: list[str], documents: Mapping[str, str], batches: Batches) -> dict[str, list[EmbeddingRow]]:
     """Every row of the records. What does not look like an id of ours is that of a foreign record, and has none."""
     found: dict[str, list[EmbeddingRow]] = defaultdict(list)
-    if ours := ",".join(record_id for record_id in ids if RECORD_ID.fullmatch(record_id)):
-        for values in lake.sql.rows("receipts/read_rows", [ours]):
-            found[values[0]].append(EmbeddingRow._make(values))
+    if ours := [record_id for record_id in ids if RECORD_ID.fullmatch(record_id)]:
+        written = _written(lake, ours, documents)
+        recorded = _recorded_times(lake, [row for row in written if not batches.get(row.batch_id, {}).get("published_at")])
+        for row in written:
+            found[row.chunk_id].append(embedding_row(row, batches, recorded.get((row.doc_id, row.batch_id))))
     return found
 
 
-def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None) -> list[Receipt]:
+def _written(lake: Lake, ids: list[str], documents: Mapping[str, str]) -> list[WrittenRow]:
+    """The records' rows as they were written: first those that the batches of their documents can have, then, in every file, the rest."""
+    known = {record_id: documents[record_id] for record_id in ids if record_id in documents}
+    parts = _slices(sorted(set(known.values())), str)
+    writers = {batch_id for part in parts for (batch_id,) in lake.sql.rows("receipts/list_writers", [tuple(part)])}
+    rows: list[WrittenRow] = []
+    if 0 < len(writers) <= MOST_WRITERS:
+        found = map(WrittenRow._make, lake.sql.rows("receipts/read_rows_of_batches", [tuple(known), tuple(sorted(writers))]))
+        # Who named another document than the record's is answered all the same.
+        rows = [row for row in found if row.doc_id == known[row.chunk_id]]
+    rest = tuple(set(ids) - {row.chunk_id for row in rows})
+    return rows + [WrittenRow._make(row) for row in (lake.sql.rows("receipts/read_rows", [rest]) if rest else [])]
+
+
+def _recorded_times(lake: Lake, rows: list[WrittenRow]) -> dict[tuple[str, str], datetime]:
+    """When the rows' batches recorded their documents, by document and batch."""
+    found = {}
+    for part in _slices(rows, attrgetter("doc_id")):
+        binds = [tuple({row.doc_id for row in part}), tuple({row.batch_id for row in part})]
+        for doc_id, batch_id, recorded_at in lake.sql.rows("receipts/read_recorded_times", binds):
+            found[doc_id, batch_id] = recorded_at
+    return found
+
+
+def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None, batches: Batches) -> list[Receipt]:
     if not rows:
         return []
-    texts, snapshot_times = _source_texts(lake, rows)
-    now = _source_versions(lake, rows)
     head = head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id
-    current = _versions(lake, rows, head, at)
     releases, remark = _releases(lake, at)
-    states = _states(lake, rows, releases, {} if at else {head: current})
+    # At a past time what was current then is not what the state of now holds.
+    led = _led_to(lake, rows, releases) - (set() if at else {head})
+    read = side_by_side(
+        texts=lambda: _source_texts(lake, rows),
+        now=lambda: _source_versions(lake, rows),
+        current=lambda: _versions(lake, rows, head, partial(_is_published, batches, at)),
+        **{str(snapshot): partial(_versions, lake, rows, snapshot) for snapshot in led},
+    )
+    (texts, snapshot_times), now, current = read["texts"], read["now"], read["current"]
+    states = {snapshot: read[str(snapshot)] for snapshot in led} | ({} if at else {head: current})
     receipts = []
     for row in rows:
         source, source_now = texts.get((row.source_snapshot, row.doc_id, row.content_hash)), now.get(row.doc_id)
@@ -112,28 +167,37 @@ def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int,
             continue
         times[source_snapshot] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
         for part in _slices(sorted(doc_ids), str):
-            for values in lake.sql.rows("receipts/read_source_texts", [_json(part)], source_snapshot=source_snapshot):
+            for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=source_snapshot):
                 source = SourceText._make(values)
                 texts[source_snapshot, source.doc_id, source.content_hash] = source
     return texts, times
 
 
 def _source_versions(lake: Lake, rows: list[EmbeddingRow]) -> dict[str, SourceVersion]:
+    """The rows' documents in the source of now; of two source rows of a document the greater hash counts."""
     parts = _slices(sorted({row.doc_id for row in rows}), str)
-    found = (SourceVersion._make(values) for part in parts for values in lake.sql.rows("receipts/read_source_versions", [_json(part)]))
-    return {version.doc_id: version for version in found}
+    found = [SourceVersion._make(values) for part in parts for values in lake.sql.rows("receipts/read_source_versions", [tuple(part)])]
+    return {version.doc_id: version for version in sorted(found, key=attrgetter("content_hash"))}
 
 
-def _versions(lake: Lake, rows: list[EmbeddingRow], versions_snapshot: int, at: datetime | None) -> Versions:
-    """The current version of each row's document in a state of the ledger, by profile and record; `at` leaves out later batches."""
-    found: Versions = {}
-    moment = at.astimezone(UTC) if at else None
+def _versions(
+    lake: Lake, rows: list[EmbeddingRow], versions_snapshot: int, counts: Callable[[VersionRow], bool] = lambda version: True
+) -> Versions:
+    """The current version of each row's document in a state of the ledger, by profile and record, among the versions that count."""
+    known: dict[tuple[str, str], list[VersionRow]] = defaultdict(list)
     for part in _slices(rows, attrgetter("doc_id")):
-        chunk_ids, batch_ids = (",".join(values) for values in zip(*((row.chunk_id, row.batch_id) for row in part), strict=True))
-        binds = [chunk_ids, _json([row.doc_id for row in part]), batch_ids, moment]
-        for profile, chunk_id, *values in lake.sql.rows("receipts/read_versions", binds, versions_snapshot=versions_snapshot):
-            found[profile, chunk_id] = CurrentVersion(*values)
-    return found
+        binds = [",".join(row.chunk_id for row in part), tuple({row.doc_id for row in part})]
+        for version in map(VersionRow._make, lake.sql.rows("receipts/read_versions", binds, versions_snapshot=versions_snapshot)):
+            if counts(version):
+                known[version.profile, version.doc_id].append(version)
+    found = {(row.profile, row.chunk_id): current_version(known[row.profile, row.doc_id], row) for row in rows}
+    return {key: version for key, version in found.items() if version}
+
+
+def _is_published(batches: Batches, at: datetime | None, version: VersionRow) -> bool:
+    """Whether the version was current by then, or ever."""
+    published_at = batches.get(version.batch_id, {}).get("published_at") or version.recorded_at
+    return at is None or published_at is None or published_at <= at
 
 
 def _releases(lake: Lake, at: datetime | None) -> tuple[list[ReleaseRow], str | None]:
@@ -157,11 +221,11 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
     return None
 
 
-def _states(lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow], known: dict[int, Versions]) -> dict[int, Versions]:
-    """What was current in each state of the ledger that a release was led to, by its snapshot; expired ones are left out."""
+def _led_to(lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow]) -> set[int]:
+    """The states of the ledger that releases of the rows' profiles were led to, by their snapshots; expired ones are left out."""
     ledger, profiles = lake.table(DOCUMENT_VERSIONS), {row.profile for row in rows}
-    wanted = {release["versions_snapshot"] for release in releases if release["profile"] in profiles} - known.keys()
-    return known | {snapshot: _versions(lake, rows, snapshot, None) for snapshot in wanted if ledger.snapshot_by_id(snapshot)}
+    led = {release["versions_snapshot"] for release in releases if release["profile"] in profiles}
+    return {snapshot for snapshot in led if ledger.snapshot_by_id(snapshot)}
 
 
 def _holding(row: EmbeddingRow, releases: list[ReleaseRow], states: dict[int, Versions], current: Versions) -> Iterator[HoldingRelease]:
@@ -178,7 +242,7 @@ def _slices(items: list[Item], doc_id: Callable[[Item], str]) -> Iterator[list[I
     """The items in parts whose ids fit into one statement."""
     part, size = list[Item](), 0
     for item in items:
-        # A quote takes two characters in JSON, and two in SQL.
+        # A quote takes two characters in SQL.
         own = 2 * len(doc_id(item)) + OTHER_CHARACTERS
         if part and size + own > MOST_CHARACTERS:
             yield part
@@ -187,7 +251,3 @@ def _slices(items: list[Item], doc_id: Callable[[Item], str]) -> Iterator[list[I
         size += own
     if part:
         yield part
-
-
-def _json(texts: list[str]) -> str:
-    return json.dumps(texts, ensure_ascii=False)

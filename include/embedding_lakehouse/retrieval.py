@@ -83,8 +83,10 @@ def _match(record: Record, release_id: str) -> Match:
 
 def _with_texts(lake: Lake, profile: Profile, matches: list[Match]) -> list[Match]:
     """The matches with the texts that the index does not keep, from the lake."""
-    lacking = [match.chunk_id for match in matches if match.text is None]
+    lacking = [match for match in matches if match.text is None]
     if not lacking:
         return matches
-    texts: dict[str, str] = dict(lake.sql.rows("receipts/read_chunk_texts", [profile.model_version, ",".join(lacking)]))
+    chunk_ids, batch_ids = ({getattr(match, name) for match in lacking} for name in ("chunk_id", "batch_id"))
+    binds = [profile.model_version, tuple(sorted(chunk_ids)), tuple(sorted(batch_ids))]
+    texts: dict[str, str] = dict(lake.sql.rows("receipts/read_chunk_texts", binds))
     return [replace(match, text=match.text or texts.get(match.chunk_id)) for match in matches]

@@ -1,8 +1,8 @@
 -- Documents with their texts as the source table held them in a snapshot.
 -- Grain:   one row per doc_id; several where the source held a document more than once.
--- Binds:   1. documents as a JSON list.
+-- Binds:   1. documents.
 -- Names:   source_snapshot (docs_db.source_documents).
--- Used by: receipts.py
+-- Used by: receipts.py, page/documents.py
 
 select
     doc_id,
@@ -12,4 +12,4 @@ select
     updated_at,
     document_text
 from docs_db.source_documents for version as of {{ source_snapshot }}
-where doc_id in (select t.doc_id from unnest(cast(json_parse(?) as array(varchar))) as t (doc_id))
+where doc_id in (?)

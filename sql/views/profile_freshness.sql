@@ -1,4 +1,5 @@
--- When each profile last became current, from which source snapshot, and what its index holds since.
+-- When each profile last became current, from which source snapshot, and what its index holds since. A roll-back reads no source: after one
+-- it is the snapshot of the last batch that it left.
 -- Grain:   one row per profile.
 -- Used by: people
 
@@ -12,7 +13,7 @@ published as (
         profile,
         max(batch_number) as batch_number,
         max_by(batch_id, batch_number) as batch_id,
-        max_by(source_snapshot, batch_number) as source_snapshot,
+        max_by(source_snapshot, batch_number) filter (where source_snapshot is not null) as source_snapshot,
         max_by(documents_remaining, batch_number) as documents_remaining,
         max_by(updated_at, batch_number) as published_at
     from embeddings_db.embedding_batches

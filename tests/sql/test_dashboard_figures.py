@@ -111,6 +111,8 @@ def test_freshness_names_the_last_published_batch_and_the_last_sync(filled: Fill
     assert {profile: row["last_batch_id"] for profile, row in answered.items()} == {filled.profile: filled.roll_back, "other": filled.other}
     assert answered[filled.profile]["synced_at"] == max(row["finished_at"] for row in filled.rows(INDEX_SYNCS))
     assert answered["other"]["synced_at"] is None
+    # The roll-back came last and reads no source.
+    assert answered[filled.profile]["source_snapshot"] == filled.batches[filled.third]["source_snapshot"]
 
 
 def test_every_batch_shows_its_state_cost_and_duration(filled: FilledLake) -> None:
@@ -196,6 +198,14 @@ def test_quality_by_check_counts_audits_and_batches(filled: FilledLake) -> None:
     zero = answered["no_vector_is_zero"]
     assert picked([zero], "batch_count", "audit_count", "failed_count", "last_verdict") == [(3, 4, 2, "failed")]
     assert zero["last_not_passed_at"] == max(row["checked_at"] for row in recorded if row["verdict"] == "failed")
+
+
+def test_refused_chunks_are_counted_by_reason_with_the_last_of_them(filled: FilledLake) -> None:
+    columns = ("profile", "reason_code", "chunk_count", "text_count", "document_count", "last_doc_id", "last_reason")
+    assert picked(filled.answer("rejected_chunks_by_reason"), *columns) == [
+        (filled.profile, "too_long", 2, 1, 2, "b", "500 tokens"),
+        (filled.profile, "refused", 1, 1, 1, "b", "not wanted"),
+    ]
 
 
 def test_drift_shows_each_verdict_with_the_measures_beyond_their_threshold(filled: FilledLake) -> None:

@@ -149,21 +149,25 @@ def test_a_document_shows_its_versions_what_changed_and_its_chunks(shown: Shown)
     assert history is not None and history.comparison is not None
     assert [version.batch_id for version in history.versions] == [shown.second.batch_id, shown.first.batch_id]
     assert [(line.change, line.text) for line in history.comparison.lines] == [("removed", "It's beta."), ("added", "It's beta anew.")]
-    assert [(chunk.chunk_text, chunk.batch_id) for chunk in history.chunks] == [("It's beta anew.", shown.second.batch_id)]
+    assert [(chunk.row.chunk_text, chunk.row.batch_id) for chunk in history.chunks if chunk.row] == [
+        ("It's beta anew.", shown.second.batch_id)
+    ]
 
 
 def test_an_older_version_shows_its_own_chunks(shown: Shown) -> None:
     number = shown.first.row["batch_number"]
     history = document_history(shown.lake, settings.profile("small"), "o'b", number, None)
     assert history is not None
-    assert [chunk.chunk_text for chunk in history.chunks] == ["It's beta."]
+    assert [chunk.row.chunk_text for chunk in history.chunks if chunk.row] == ["It's beta."]
     assert history.comparison is None
 
 
 def test_a_copied_vector_names_the_batch_that_made_it(shown: Shown) -> None:
     history = document_history(shown.lake, settings.profile("small"), "copy", None, None)
     assert history is not None
-    assert [(chunk.batch_id, chunk.copied_from_batch) for chunk in history.chunks] == [(shown.second.batch_id, shown.first.batch_id)]
+    assert [(chunk.row.batch_id, chunk.row.copied_from_batch) for chunk in history.chunks if chunk.row] == [
+        (shown.second.batch_id, shown.first.batch_id)
+    ]
 
 
 def held(shown: Shown, doc_id: str) -> dict[str, str | None]:

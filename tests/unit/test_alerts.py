@@ -56,6 +56,15 @@ def test_a_blocked_batch_is_told_with_its_batch_check_and_what_to_do() -> None:
         assert part in alert.message
 
 
+def test_what_to_do_about_a_blocked_batch_is_said_once() -> None:
+    ways = ["look at the rows: select 1", "give the batch up: trigger embed_documents with discard_open"]
+    error = AuditFailed("batch b-1 is blocked, main is as it was", "b-1", ["no_vector_is_zero"], ways)
+    alert = raised(wrapped(error), "audit.conclude")
+    assert [alert.message.count(text) for text in ("discard_open", "select 1", "main is as it was")] == [1, 1, 1]
+    assert alert.action.splitlines() == [f"- {way}" for way in ways]
+    assert all(way in str(error) for way in ways)
+
+
 def test_the_checks_that_an_error_names_stand_in_the_first_line() -> None:
     error = AuditFailed("not so", "b-1", ["no_vector_is_zero", "every_vector_is_finite"])
     assert raised(error, "publish_batch").summary == "Batch b-1 is blocked by its audit: no_vector_is_zero, every_vector_is_finite"

@@ -73,3 +73,14 @@ def test_the_statements_of_a_folder_come_by_name(statements: Path) -> None:
     for name in ("b.sql", "a.sql", "notes.md"):
         (statements / "views" / name).write_text("select 1")
     assert sql.statements("views") == ["views/a", "views/b"]
+
+
+def test_a_tuple_is_bound_as_a_list() -> None:
+    text = "select 1 from t where a = ? and b in (?) and c in (?)"
+    assert sql.bound("one", text, [1, ("x", "y"), (2,)]) == ("select 1 from t where a = ? and b in (?, ?) and c in (?)", [1, "x", "y", 2])
+
+
+@pytest.mark.parametrize("binds", [[], [1, 2], [()]], ids=["too few", "too many", "an empty list"])
+def test_binds_that_do_not_fit_are_refused(binds: list[object]) -> None:
+    with pytest.raises(ConfigurationError, match=r"sql/one\.sql"):
+        sql.bound("one", "select 1 where a in (?)", binds)

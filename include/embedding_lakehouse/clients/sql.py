@@ -1,7 +1,7 @@
 """Run the statements of `sql/` on the lake's SQL engine (Trino, through the Airflow connection `trino_default`).
 
 A statement is named by its path without ending. Values are bound; only what the engine cannot bind (a snapshot id, an identifier)
-replaces a `{{ name }}` after it was validated.
+replaces a `{{ name }}` after it was validated. A tuple is bound as a list: its `?` becomes one for each member, as in `doc_id in (?)`.
 """
 
 import re
@@ -60,6 +60,22 @@ def render(path: str, names: dict[str, int | str]) -> str:
     return PLACEHOLDER.sub(replacement, statement(path))
 
 
+def bound(path: str, text: str, binds: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The statement and its binds with every tuple among them opened. As literals of the statement they choose the files to read before
+    it runs, which a subquery over a list does not.
+
+    Raises ConfigurationError for another number of binds than places, and for an empty tuple, which no `in (?)` can hold.
+    """
+    parts = text.split("?")
+    if len(parts) != len(binds) + 1:
+        raise ConfigurationError(f"sql/{path}.sql takes {len(parts) - 1} binds, {len(binds)} were given")
+    if () in binds:
+        raise ConfigurationError(f"sql/{path}.sql: an empty list cannot be bound")
+    places = [", ".join("?" * len(bind)) if isinstance(bind, tuple) else "?" for bind in binds]
+    opened = "".join(part + place for part, place in zip(parts, [*places, ""], strict=True))
+    return opened, [value for bind in binds for value in (bind if isinstance(bind, tuple) else (bind,))]
+
+
 @dataclass(frozen=True, slots=True)
 class SqlEngine:
     """A SQL engine by its name and a function that opens a DB-API connection to it; `patience` is how many seconds a start is awaited."""
@@ -95,9 +111,9 @@ class SqlEngine:
         return (dict(zip(columns, row, strict=True)) for columns, row in self._answers(path, binds, names))
 
     def _answers(self, path: str, binds: Sequence[Any], names: dict[str, int | str]) -> Iterator[tuple[list[str], Row]]:
-        text = render(path, names)
+        text, values = bound(path, render(path, names), binds)
         with _NamedErrors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
-            self._retrying(_submit, cursor, text, list(binds))
+            self._retrying(_submit, cursor, text, values)
             while rows := cursor.fetchmany(10_000):
                 columns = [column[0] for column in cursor.description]
                 for row in rows:

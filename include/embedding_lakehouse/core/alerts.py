@@ -50,8 +50,7 @@ FAILED_ACTIONS: dict[type[LakehouseError], str] = {
 DEFAULT_ACTION = "Read the task's log, remove the cause, then clear the task: what was staged is kept, no text is paid for twice."
 BLOCKED_ACTION = (
     "Look at the offending rows: sql/dashboards/quality_over_time.sql shows them, lineage_of_batches.sql the batch. Mend the cause and "
-    "clear the task, which audits again; or accept what failed, with a reason, where the text above offers it; or give the batch up: "
-    "trigger embed_documents with discard_open."
+    "clear the task, which audits again; or give the batch up: trigger embed_documents with discard_open."
 )
 
 
@@ -197,9 +196,9 @@ def _blocked(failed: FailedTask, error: AuditFailed, batch_id: str) -> Alert:
         profile=None,
         subject=batch_id,
         summary=f"Batch {batch_id} is blocked by its audit" + (f": {', '.join(error.checks)}" if error.checks else ""),
-        detail=str(error),
+        detail=error.found,
         impact=IMPACTS[BLOCKED_BATCH],
-        action=BLOCKED_ACTION,
+        action="\n".join(f"- {way}" for way in error.ways_on) or BLOCKED_ACTION,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from embedding_lakehouse.core.hashing import content_hash
-from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, rejected_at
+from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, VersionRow, rejected_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,19 @@ class CurrentVersion:
     source_snapshot: int | None
     is_deleted: bool
     has_passage: bool
+
+
+def current_version(versions: Iterable[VersionRow], row: EmbeddingRow) -> CurrentVersion | None:
+    """The latest of the versions of the row's document, None without any. The passage is part of it where it has the chunk, and where the
+    batch that wrote the row is among those that made the versions.
+    """
+    known = list(versions)
+    if not known:
+        return None
+    latest = max(known, key=lambda version: version.batch_number)
+    is_made = any(version.batch_id == row.batch_id for version in known)
+    has_passage = not latest.is_deleted and is_made and row.chunk_id in (latest.chunk_ids or ())
+    return CurrentVersion(latest.content_hash, latest.source_snapshot, latest.is_deleted, has_passage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,34 @@
 """The rows behind a record, and which of them answers: each profile has one, and each batch that made it anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from embedding_lakehouse.core.batches import REJECTED
+from embedding_lakehouse.core.batches import REJECTED, BatchRow
+
+
+class WrittenRow(NamedTuple):
+    """A row of `document_embeddings` without its vector, as it was written."""
+
+    chunk_id: str
+    profile: str
+    doc_id: str
+    chunk_text: str
+    chunk_index: int
+    start_offset: int
+    content_hash: str
+    source_snapshot: int
+    profile_fingerprint: str
+    model_name: str
+    model_version: str
+    chunking_strategy: str
+    embedded_at: datetime
+    batch_id: str
+    copied_from_batch: str | None
 
 
 class EmbeddingRow(NamedTuple):
-    """A row of `document_embeddings` without its vector, with the batch that wrote it and the state of the one that made its vector."""
+    """A written row with the batch that wrote it and the state of the one that made its vector."""
 
     chunk_id: str
     profile: str
@@ -36,6 +56,20 @@ class EmbeddingRow(NamedTuple):
     maker_updated_at: datetime | None
 
 
+class VersionRow(NamedTuple):
+    """A version of a document as a batch recorded it; `chunk_ids` are those of the records in question that it has, None for a deletion."""
+
+    profile: str
+    doc_id: str
+    content_hash: str
+    source_snapshot: int | None
+    is_deleted: bool
+    batch_id: str
+    batch_number: int
+    recorded_at: datetime | None
+    chunk_ids: list[str] | None
+
+
 class SourceText(NamedTuple):
     """A document as a snapshot of the source holds it."""
 
@@ -54,6 +88,23 @@ class SourceVersion(NamedTuple):
     content_hash: str
     title: str | None
     source_uri: str | None
+
+
+def embedding_row(row: WrittenRow, batches: Mapping[str, BatchRow], recorded_at: datetime | None) -> EmbeddingRow:
+    """The row with its batches as the journal has them by their ids; one that does not say when it was published was when it recorded."""
+    batch, maker = batches.get(row.batch_id, {}), batches.get(row.copied_from_batch or "", {})
+    return EmbeddingRow(
+        *row,
+        batch_number=batch.get("batch_number"),
+        state=batch.get("state"),
+        message=batch.get("message"),
+        dag_id=batch.get("dag_id"),
+        run_id=batch.get("run_id"),
+        updated_at=batch.get("updated_at"),
+        published_at=batch.get("published_at") or recorded_at or row.embedded_at,
+        maker_state=maker.get("state"),
+        maker_updated_at=maker.get("updated_at"),
+    )
 
 
 def rejected_at(row: EmbeddingRow) -> datetime | None:

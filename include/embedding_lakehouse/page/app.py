@@ -65,7 +65,7 @@ def _unexpected(request: Request, error: Exception) -> HTMLResponse:
 
 
 def _message(request: Request, status: int, title: str, message: str) -> HTMLResponse:
-    return HTMLResponse(render("message.html", links=_links(request), title=title, message=message), status)
+    return HTMLResponse(render("message.html", refresh=None, links=_links(request), title=title, message=message), status)
 
 
 def _links(request: Request) -> Links | None:

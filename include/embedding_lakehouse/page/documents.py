@@ -1,17 +1,21 @@
 """A document's history: its versions, the chunks of one, what changed between two, and which releases of the index hold it."""
 
-import json
 from dataclasses import dataclass
+from functools import partial
 
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.core.batches import REJECTED
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.releases import HELD
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
 from embedding_lakehouse.core.text_changes import Line, text_changes
-from embedding_lakehouse.page.reading import Reading, side_by_side
-from embedding_lakehouse.page.rows import Chunk, DocumentVersion, Release
+from embedding_lakehouse.page.document_rows import BatchState, Chunk, ChunkRow, DocumentVersion
+from embedding_lakehouse.page.reading import Reading
+from embedding_lakehouse.page.rows import Release
 
 SHOWN_CHUNKS = 200
+SHOWN_VERSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +54,62 @@ def document_history(lake: Lake, profile: Profile, doc_id: str, version: int | N
     one before it.
     """
     reading = Reading(lake.sql, profile)
-    versions = reading.versions(doc_id)
+    read = side_by_side(
+        rows=lambda: reading.versions(doc_id),
+        states=reading.batch_states,
+        chunk_ids=lambda: reading.chunk_ids(doc_id, version, SHOWN_CHUNKS),
+        releases=reading.releases,
+    )
+    states: dict[str, BatchState] = read["states"]
+    versions = [DocumentVersion.of(row, states.get(row.batch_id, BatchState())) for row in read["rows"]]
     if not versions:
         return None
     shown = next((each for each in versions if each.batch_number == version), versions[0])
     earlier = [each for each in versions if each.batch_number < shown.batch_number]
     other = next((each for each in versions if each.batch_number == than and each is not shown), earlier[0] if earlier else None)
+    _, chunk_ids = read["chunk_ids"] or reading.chunk_ids(doc_id, shown.batch_number, SHOWN_CHUNKS) or (0, [])
     found = side_by_side(
-        chunks=lambda: reading.chunks(doc_id, shown.batch_number, SHOWN_CHUNKS) if shown.chunk_count else [],
+        chunks=lambda: _chunks(reading, doc_id, chunk_ids, versions, states),
         comparison=lambda: _comparison(lake, doc_id, shown, other),
-        releases=lambda: _holding(lake, reading, doc_id),
+        releases=lambda: _holding(lake, reading, doc_id, read["releases"]),
     )
-    return History(versions, shown, **found)
+    return History(versions[:SHOWN_VERSIONS], shown, **found)
 
 
-def _holding(lake: Lake, reading: Reading, doc_id: str) -> list[Held]:
+def _chunks(
+    reading: Reading, doc_id: str, chunk_ids: list[str], versions: list[DocumentVersion], states: dict[str, BatchState]
+) -> list[Chunk]:
+    """The chunks in reading order, each with its newest row that no rejected batch made.
+
+    A row is written by a batch that recorded a version of its document.
+    """
+    newest: dict[str, ChunkRow] = {}
+    rows = reading.chunk_rows(doc_id, tuple(chunk_ids), tuple({each.batch_id for each in versions})) if chunk_ids else []
+    for row in sorted(rows, key=lambda row: row.created_at):
+        if not any(states.get(batch_id, BatchState()).state == REJECTED for batch_id in row.makers):
+            newest[row.chunk_id] = row
+    return [Chunk(index, chunk_id, newest.get(chunk_id)) for index, chunk_id in enumerate(chunk_ids)]
+
+
+def _holding(lake: Lake, reading: Reading, doc_id: str, releases: list[Release]) -> list[Held]:
     """The releases that hold the document, or may: of an expired state nothing is known."""
     ledger = lake.table(DOCUMENT_VERSIONS)
-    led = [release for release in reading.releases() if release.state in HELD and release.versions_snapshot is not None]
+    led = [release for release in releases if release.state in HELD and release.versions_snapshot is not None]
     snapshots = {release.versions_snapshot for release in led if release.versions_snapshot}
-    known = {snapshot: reading.held_version(doc_id, snapshot) for snapshot in snapshots if ledger.snapshot_by_id(snapshot)}
-    held = [Held(release, known.get(release.versions_snapshot or 0)) for release in led]
-    return [each for each in held if each.content_hash or each.release.versions_snapshot not in known]
+    kept = {str(snapshot): partial(reading.held_version, doc_id, snapshot) for snapshot in snapshots if ledger.snapshot_by_id(snapshot)}
+    known = side_by_side(**kept) if kept else {}
+    held = [Held(release, known.get(str(release.versions_snapshot))) for release in led]
+    return [each for each in held if each.content_hash or str(each.release.versions_snapshot) not in known]
 
 
 def _comparison(lake: Lake, doc_id: str, shown: DocumentVersion, other: DocumentVersion | None) -> Comparison | None:
     if other is None:
         return None
     older, newer = sorted((shown, other), key=lambda each: each.batch_number)
-    texts = [_text(lake, doc_id, each) for each in (older, newer)]
-    if any(text is None for text in texts):
+    texts = side_by_side(older=partial(_text, lake, doc_id, older), newer=partial(_text, lake, doc_id, newer))
+    if None in texts.values():
         return Comparison(older, newer, [], "the text of one of them is no longer kept: its snapshot of the source has expired")
-    lines = text_changes(*(text or "" for text in texts))
+    lines = text_changes(texts["older"], texts["newer"])
     if lines is None:
         return Comparison(older, newer, [], "the texts are too long to be compared here")
     return Comparison(older, newer, lines, None)
@@ -94,5 +122,5 @@ def _text(lake: Lake, doc_id: str, version: DocumentVersion) -> str | None:
     snapshot = version.source_snapshot
     if snapshot is None or lake.table(SOURCE_DOCUMENTS).snapshot_by_id(snapshot) is None:
         return None
-    rows = lake.sql.rows("receipts/read_source_texts", [json.dumps([doc_id], ensure_ascii=False)], source_snapshot=snapshot)
+    rows = lake.sql.rows("receipts/read_source_texts", [(doc_id,)], source_snapshot=snapshot)
     return next((text for _, content_hash, _, _, _, text in rows if content_hash == version.content_hash), None)

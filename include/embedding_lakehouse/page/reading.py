@@ -1,24 +1,19 @@
 """What the pages show, read through the statements of `sql/page`; every value is a bind."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from embedding_lakehouse.clients.sql import SqlEngine
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.page.document_rows import BatchState, ChunkRow, FoundDocument, RecordedVersion
 from embedding_lakehouse.page.rows import (
     Alert,
     Batch,
     BatchDetails,
     CheckResult,
-    Chunk,
     Comparison,
     Costs,
     Coverage,
-    DocumentVersion,
-    FoundDocument,
     Measure,
     Release,
     Verdict,
@@ -74,24 +69,25 @@ class Reading:
         """Documents of the source whose id holds the text."""
         return [FoundDocument._make(row) for row in self.sql.rows("page/find_documents", [text, text, limit])]
 
-    def versions(self, doc_id: str) -> list[DocumentVersion]:
+    def versions(self, doc_id: str) -> list[RecordedVersion]:
         """The document's versions, the newest first."""
-        return [DocumentVersion._make(row) for row in self.sql.rows("page/list_versions", [self.profile.name, doc_id])]
+        return [RecordedVersion._make(row) for row in self.sql.rows("page/list_versions", [self.profile.name, doc_id])]
 
-    def chunks(self, doc_id: str, batch_number: int, limit: int) -> list[Chunk]:
-        """The chunks of a version in reading order."""
-        name = self.profile.name
-        binds = [name, doc_id, name, doc_id, batch_number, self.profile.model_version, doc_id, limit]
-        return [Chunk._make(row) for row in self.sql.rows("page/list_chunks", binds)]
+    def batch_states(self) -> dict[str, BatchState]:
+        """What became of every batch, by its id."""
+        return {batch_id: BatchState(*state) for batch_id, *state in self.sql.rows("page/list_batch_states")}
+
+    def chunk_ids(self, doc_id: str, batch_number: int | None, limit: int) -> tuple[int, list[str]] | None:
+        """The batch number of a version, by default of the newest, and its first chunks in reading order."""
+        rows = self.sql.rows("page/list_chunk_ids", [limit, self.profile.name, doc_id, batch_number])
+        return (rows[0][0], rows[0][1] or []) if rows else None
+
+    def chunk_rows(self, doc_id: str, chunk_ids: tuple[str, ...], batch_ids: tuple[str, ...]) -> list[ChunkRow]:
+        """The rows that these batches wrote of the document's chunks."""
+        binds = [self.profile.model_version, doc_id, chunk_ids, batch_ids]
+        return [ChunkRow._make(row) for row in self.sql.rows("page/list_chunks", binds)]
 
     def held_version(self, doc_id: str, versions_snapshot: int) -> str | None:
         """The hash of the document's version in a state of the ledger, None where it had none."""
         rows = self.sql.rows("page/show_held_version", [self.profile.name, doc_id], versions_snapshot=versions_snapshot)
         return str(rows[0][0]) if rows else None
-
-
-def side_by_side(**reads: Callable[[], Any]) -> dict[str, Any]:
-    """What each of the reads answers, by its name; they run at the same time. Raises what the first of them raises."""
-    with ThreadPoolExecutor(len(reads)) as pool:
-        asked = {name: pool.submit(read) for name, read in reads.items()}
-        return {name: answer.result() for name, answer in asked.items()}

@@ -1,18 +1,20 @@
 """The pages, each a GET: nothing is changed here."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 
+from embedding_lakehouse.clients.side_by_side import side_by_side
 from embedding_lakehouse.errors import InputError
 from embedding_lakehouse.page.charts import drift_charts, fidelity_chart
 from embedding_lakehouse.page.documents import document_history
 from embedding_lakehouse.page.forms import FORMS
-from embedding_lakehouse.page.reading import side_by_side
+from embedding_lakehouse.page.reading import Reading
 from embedding_lakehouse.page.rendering import sample
-from embedding_lakehouse.page.rows import Batch
+from embedding_lakehouse.page.rows import Batch, BatchDetails, CheckResult
 from embedding_lakehouse.page.showing import Showing, showing
 from embedding_lakehouse.receipts import explain
 from embedding_lakehouse.retrieval import search
@@ -22,6 +24,8 @@ SHOWN_DOCUMENTS = 50
 SHOWN_MEASUREMENTS = 90
 RECENT_DAYS = 30
 MOST_MATCHES = 50
+# A page with something that moves shows it anew after so many seconds.
+MEASURING_SECONDS, WORKING_SECONDS = 2, 5
 
 Asked = Annotated[Showing, Depends(showing)]
 DocId = Annotated[str, Query(min_length=1, max_length=2_000)]
@@ -35,29 +39,46 @@ def overview(asked: Asked) -> HTMLResponse:
     reading = asked.reading()
     found = side_by_side(
         releases=reading.releases,
-        batches=lambda: reading.batches(5),
-        coverage=lambda: asked.sources.coverage.get(asked.profile.name, reading.coverage),
+        batches=lambda: _audited(reading),
         costs=lambda: reading.costs(asked.now - timedelta(days=RECENT_DAYS)),
         verdicts=lambda: reading.verdicts(1),
         comparisons=lambda: reading.comparisons(1),
         alerts=lambda: reading.alerts(5),
     )
-    audited = next((batch for batch in found["batches"] if batch.is_audited), None)
+    batches, audited, checks = found.pop("batches")
+    # Last, so that measuring it does not slow the others down.
+    covered = asked.sources.coverage.look(asked.profile.name, reading.coverage)
     return asked.page(
         "overview.html",
         **found,
+        batches=batches,
+        audited=audited,
+        checks=checks,
+        coverage=covered,
+        refresh=MEASURING_SECONDS if covered.is_being_read else _refresh(batches),
+        published=next((batch for batch in batches if batch.is_published and not batch.is_roll_back), None),
         live=next((release for release in found["releases"] if release.is_live), None),
         freshness_hours=asked.profile.freshness_hours,
         recent_days=RECENT_DAYS,
-        audited=audited,
-        checks=reading.checks(audited.batch_id) if audited else [],
-        progress=_progress(asked, found["batches"]),
+        progress=_progress(asked, batches),
     )
 
 
-def _progress(asked: Showing, batches: list[Batch]) -> dict[str, Any]:
+def _audited(reading: Reading) -> tuple[list[Batch], Batch | None, list[CheckResult]]:
+    """The newest batches, the last one of them that was audited, and its checks."""
+    batches = reading.batches(5)
+    audited = next((batch for batch in batches if batch.is_audited), None)
+    return batches, audited, reading.checks(audited.batch_id) if audited else []
+
+
+def _refresh(batches: Iterable[Batch | BatchDetails]) -> int | None:
+    """After how many seconds the page is shown anew: None where no batch is in work."""
+    return WORKING_SECONDS if any(batch.is_in_work for batch in batches) else None
+
+
+def _progress(asked: Showing, batches: Iterable[Batch | BatchDetails]) -> dict[str, Any]:
     """How far the runs of open batches are, by the batch."""
-    running = (batch for batch in batches if batch.is_open and batch.dag_id and batch.run_id)
+    running = (batch for batch in batches if batch.is_in_work and batch.dag_id and batch.run_id)
     return {batch.batch_id: asked.sources.progress(batch.dag_id or "", batch.run_id or "") for batch in running}
 
 
@@ -81,7 +102,8 @@ def batches(asked: Asked, before: Annotated[int | None, Query(ge=0, le=2**62)] =
     found = asked.reading().batches(SHOWN_BATCHES + 1, before)
     shown = found[:SHOWN_BATCHES]
     next_before = shown[-1].batch_number if len(found) > SHOWN_BATCHES else None
-    return asked.page("batches.html", batches=shown, before=before, next_before=next_before, progress=_progress(asked, shown))
+    progress, refresh = _progress(asked, shown), _refresh(shown)
+    return asked.page("batches.html", batches=shown, before=before, next_before=next_before, progress=progress, refresh=refresh)
 
 
 @router.get("/batches/{batch_id}")
@@ -89,11 +111,11 @@ def batch(asked: Asked, batch_id: str) -> HTMLResponse:
     """One batch with its checks and their offending rows."""
     reading = asked.reading()
     found = side_by_side(batch=lambda: reading.batch(batch_id), checks=lambda: reading.checks(batch_id))
-    one = found["batch"]
-    running = one is not None and one.is_open and one.dag_id and one.run_id
-    progress = asked.sources.progress(one.dag_id, one.run_id) if running else {}
+    known = [found["batch"]] if found["batch"] else []
+    progress, refresh = _progress(asked, known).get(batch_id, {}), _refresh(known)
     samples = {check.check_name: sample(check.sample) for check in found["checks"]}
-    return asked.page("batch.html", 200 if one else 404, **found, batch_id=batch_id, samples=samples, progress=progress)
+    around = {"batch_id": batch_id, "samples": samples, "progress": progress, "refresh": refresh}
+    return asked.page("batch.html", 200 if known else 404, **(found | around))
 
 
 @router.get("/drift")
@@ -131,9 +153,14 @@ def search_index(
 
 
 @router.get("/receipt")
-def receipt(asked: Asked, record_id: Annotated[str, Query(min_length=1, max_length=512)]) -> HTMLResponse:
-    """What stands behind one record."""
-    explained = explain([record_id], asked.profile.name, lake=asked.sources.lake())
+def receipt(
+    asked: Asked,
+    record_id: Annotated[str, Query(min_length=1, max_length=512)],
+    doc_id: Annotated[str, Query(max_length=2_000)] = "",
+) -> HTMLResponse:
+    """What stands behind one record; links to it name its document, by which it is found at once."""
+    documents = {record_id: doc_id} if doc_id else {}
+    explained = explain([record_id], asked.profile.name, lake=asked.sources.lake(), documents=documents)
     found = explained.receipts[0] if explained.receipts else None
     reason = explained.unknown.get(record_id)
     return asked.page("receipt.html", 200 if found else 404, record_id=record_id, receipt=found, reason=reason)

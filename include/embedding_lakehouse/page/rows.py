@@ -11,6 +11,16 @@ STAGES_DONE = {PLANNED: 1, PRICED: 2, COMMITTED: 3, BLOCKED: 3, PUBLISHED: 4}
 STAGES = 4
 
 
+def is_in_work(state: str) -> bool:
+    """Whether a batch in that state moves on by itself."""
+    return state in OPEN_STATES and state != BLOCKED
+
+
+def stages_done(state: str) -> int:
+    """Of planned, priced, committed and published, how many are behind a batch in that state."""
+    return STAGES_DONE.get(state, STAGES)
+
+
 class Batch(NamedTuple):
     """A batch in a list, with how many of its checks held when it was last audited."""
 
@@ -52,13 +62,26 @@ class Batch(NamedTuple):
         return self.state in OPEN_STATES
 
     @property
+    def is_published(self) -> bool:
+        return self.state == PUBLISHED
+
+    @property
+    def is_roll_back(self) -> bool:
+        return self.kind == ROLL_BACK
+
+    @property
+    def is_in_work(self) -> bool:
+        """Whether a run works on it, or a next one will: not once somebody has to decide."""
+        return is_in_work(self.state)
+
+    @property
     def is_audited(self) -> bool:
         return bool(self.passed_count or self.warned_count or self.failed_count or self.accepted_count)
 
     @property
     def stages_done(self) -> int:
         """Of planned, priced, committed and published, how many are behind it."""
-        return STAGES_DONE.get(self.state, STAGES)
+        return stages_done(self.state)
 
     @property
     def took(self) -> timedelta | None:
@@ -101,6 +124,14 @@ class BatchDetails(NamedTuple):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def is_in_work(self) -> bool:
+        return is_in_work(self.state)
+
+    @property
+    def stages_done(self) -> int:
+        return stages_done(self.state)
 
     @property
     def is_blocked(self) -> bool:
@@ -260,38 +291,3 @@ class Alert(NamedTuple):
     raised_at: datetime | None
     dag_id: str | None
     run_id: str | None
-
-
-class FoundDocument(NamedTuple):
-    """A document whose id was looked for."""
-
-    doc_id: str
-    title: str | None
-    updated_at: datetime | None
-
-
-class DocumentVersion(NamedTuple):
-    """A version of a document as a batch recorded it."""
-
-    batch_id: str
-    batch_number: int
-    content_hash: str
-    source_snapshot: int | None
-    is_deleted: bool
-    chunk_count: int | None
-    restored_from: str | None
-    state: str | None
-    kind: str
-    published_at: datetime | None
-
-
-class Chunk(NamedTuple):
-    """A chunk of a version; without a text where no row of it is left."""
-
-    chunk_index: int
-    chunk_id: str
-    chunk_text: str | None
-    token_count: int | None
-    start_offset: int | None
-    batch_id: str | None
-    copied_from_batch: str | None

@@ -85,8 +85,8 @@ class Showing:
 
     def page(self, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         """The page with what all pages show around it."""
-        around = {"links": self.links, "profile": self.profile, "profiles": list(settings.profiles()), "now": self.now}
-        return HTMLResponse(render(template, may_trigger=self.may_trigger, **around, **shown), status)
+        around = {"refresh": None, "links": self.links, "profile": self.profile, "profiles": list(settings.profiles()), "now": self.now}
+        return HTMLResponse(render(template, may_trigger=self.may_trigger, **(around | shown)), status)
 
 
 def showing(request: Request, profile: str | None = None) -> Showing:

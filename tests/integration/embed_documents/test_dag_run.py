@@ -1,5 +1,6 @@
 """The DAG as Airflow runs it, with the bundled model: what changed is published, a quiet run ends early, a failed check blocks."""
 
+import runpy
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ model_name = "l2_supercat"
 model_version = "bundled-v1"
 dimensions = 256
 """
+PLUGIN = Path(__file__).parents[3] / "plugins" / "embeddings_page.py"
+# The mapped tasks whose progress the page shows, and how many of them a batch plans.
+SHARDS = {"chunk_documents": "document_shards", "embed_chunks": "embedding_shards"}
 TEXT = "The lamp turns every ten seconds."
 
 
@@ -50,6 +54,10 @@ def test_a_changed_source_is_published_and_an_unchanged_one_ends_after_the_plan(
     first = run_dag()
     assert first["skipped"] == {"continue_backlog"}
     assert current_documents(lake, "bundled").keys() == {"a.md", "b.md"}
+
+    (batch,) = rows(lake, EMBEDDING_BATCHES)
+    done = {task: (batch[shards], batch[shards]) for task, shards in SHARDS.items()}
+    assert runpy.run_path(str(PLUGIN))["task_progress"]("embed_documents", batch["run_id"]) == done
 
     before = {table.name: lake.table(table).metadata.current_snapshot_id for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS)}
     quiet = run_dag()

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FrameLocator, Page
 from starlette.routing import BaseRoute
 
 from dev.screenshots import chromium, inside, log_in, open_page, take
@@ -30,7 +30,7 @@ from tests.index_fixtures import Following, declaration
 from tests.lake_fixtures import declare
 from tests.page_fixtures import HOSTILE, block_batch, client, record_alert, record_drift
 
-NAME, DIMENSIONS = "page", 256
+NAME, MOVING, DIMENSIONS = "page", "moving", 256
 AIRFLOW = ["airflow-api-server", "airflow-dag-processor"]
 FIRST = {
     "whales.md": "Blue whales are the largest animals that ever lived.\n\nThey eat krill, a ton of it every day.",
@@ -89,7 +89,7 @@ def fill(lake: Lake, stack: Stack) -> str:
 
 @pytest.fixture(scope="module")
 def site(module_lake: Lake, module_profiles: Path, lake_environment: Stack) -> Iterator[Site]:
-    declare(module_profiles, declaration(NAME, DIMENSIONS))
+    declare(module_profiles, declaration(NAME, DIMENSIONS) + declaration(MOVING))
     site = Site(lake_environment, module_lake, fill(module_lake, lake_environment))
     lake_environment.start(AIRFLOW)
     with site.browser("admin") as airflow:
@@ -159,9 +159,9 @@ def test_the_navigation_leads_to_the_overview(window: Window, shot: Callable[[Pa
     window.page.goto("/")
     window.page.get_by_role("link", name="Embeddings").click()
     frame = inside(window.page)
-    frame.get_by_role("link", name="page-r1").wait_for()
+    frame.get_by_text("3 of 4 documents").wait_for()
     cards = " ".join(frame.locator(".cards").inner_text().split())
-    assert "75.0% 3 of 4 documents 1 missing, 0 outdated, 0 to be removed" in cards
+    assert "75.0% 3 of 4 documents 1 missing, 0 outdated, 0 to be removed measured" in cards
     assert f"Checks 1 failed {len(settings.checks())} checks of the last batch no vector is zero" in cards
     assert "Drift provider" in cards
     assert "Index fidelity 99.9%" in cards
@@ -222,12 +222,73 @@ def test_a_blocked_batch_says_what_failed_and_leads_to_a_filled_form(site: Site,
     assert frame.get_by_label("Give the open batch up").is_checked()
     assert frame.get_by_label("Profile").input_value() == NAME
     frame.get_by_text("Give up a batch that a run left behind").wait_for()
+    conf = triggered(site, window, frame)
+    assert (conf["discard_open"], conf["allow_deletes"], conf["profile"]) == (True, False, NAME)
+
+
+def test_a_blocked_batch_is_accepted_by_its_failed_checks_and_a_reason(site: Site, window: Window) -> None:
+    frame = open_page(window.page, f"batches/{site.blocked}")
+    frame.get_by_role("link", name="Accept…").click()
+    checks = frame.get_by_label("Failed checks to accept, by name")
+    checks.wait_for()
+    assert checks.input_value() == "no_vector_is_zero"
+    assert not frame.get_by_label("Give the open batch up").is_checked()
+    frame.get_by_label("Why they may be accepted").fill("The lamp's sensor is 'off', and that is known")
+    conf = triggered(site, window, frame)
+    assert (conf["accept_checks"], conf["accept_reason"]) == (["no_vector_is_zero"], "The lamp's sensor is 'off', and that is known")
+    assert (conf["discard_open"], conf["profile"]) == (False, NAME)
+    assert window.complaints == []
+
+
+def triggered(site: Site, window: Window, frame: FrameLocator) -> dict[str, Any]:
+    """Trigger embed_documents by the form, follow the link to its run, and ask Airflow what it was given."""
     frame.get_by_role("button", name="Trigger embed_documents").click()
     frame.get_by_role("link", name="See the run").click()
     window.page.wait_for_url(re.compile(r"/dags/embed_documents/runs/manual"))
     with site.browser("admin") as airflow:
         run = airflow.get(f"/api/v2{urlsplit(window.page.url).path}".replace("/runs/", "/dagRuns/")).json()
-    assert (run["conf"]["discard_open"], run["conf"]["allow_deletes"], run["conf"]["profile"]) == (True, False, NAME)
+    conf: dict[str, Any] = run["conf"]
+    return conf
+
+
+def test_a_batch_in_work_moves_on_the_page_by_itself(site: Site, window: Window) -> None:
+    run = BatchRun(site.lake, MOVING)
+    steps = run.steps()
+    advance(steps, "plan")
+    frame = open_page(window.page, "batches", profile=MOVING)
+    shown = frame.locator("tbody tr", has_text=run.batch_id)
+    shown.get_by_text("1 of 4").wait_for()
+    shown.get_by_role("link").focus()
+    loaded = frame.locator("body").evaluate("document.body.dataset.loaded = 'once'; performance.timeOrigin")
+    for step, stage in (("price", "2 of 4"), ("commit", "3 of 4")):
+        advance(steps, step)
+        shown.get_by_text(stage).wait_for()
+    assert frame.locator("body").evaluate("document.activeElement.textContent") == run.batch_id
+    advance(steps, "publish")
+    shown.get_by_text("published").wait_for()
+    assert shown.locator("progress").count() == 0
+    # Nothing was loaded anew but what moved.
+    assert frame.locator("body").evaluate("performance.timeOrigin") == loaded
+    assert frame.locator("body").get_attribute("data-loaded") == "once"
+    assert window.complaints == []
+
+
+def advance(steps: Iterator[str], last: str) -> None:
+    """Run a batch up to a step, as its tasks do."""
+    assert last in steps
+
+
+def test_how_many_tasks_of_a_run_are_done_moves_between_two_looks(site: Site) -> None:
+    done = {"embed_chunks": (1, 3)}
+    lake = site.lake
+    put_documents(lake, {**THIRD, "tides.md": "Tides come twice a day."})
+    run = BatchRun(lake, MOVING).until("price")
+    page = client(Sources(sql=lambda: lake.sql, progress=lambda dag_id, run_id: done if run_id == "a run" else {}))
+    looks = []
+    for done["embed_chunks"] in ((1, 3), (2, 3)):
+        looks += [page.get(path, params={"profile": MOVING}).text for path in ("/", "/batches", f"/batches/{run.batch_id}")]
+    assert ["embed chunks" in look and f"{count} of 3" in look for look, count in zip(looks, "111222", strict=True)] == [True] * 6
+    assert all('data-refresh="' in look and "http-equiv" in look for look in looks)
 
 
 def test_drift_is_drawn_with_its_cause(window: Window, shot: Callable[[Page, str], None]) -> None:

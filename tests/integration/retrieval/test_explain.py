@@ -198,6 +198,16 @@ def test_ids_without_a_record_are_named_and_the_others_answered(answers: Answers
     assert set(explained.unknown) == {never, "a foreign record"}
 
 
+def test_a_record_whose_document_is_known_has_the_same_receipt(answers: Answers) -> None:
+    documents = {record_id: answers.receipt(record_id).doc_id for record_id in RECORDS}
+    wrongly = dict.fromkeys(RECORDS, "whales.md")
+    lake = answers.history.following.lake
+    for at in (None, answers.first, answers.burning, answers.undone):
+        expected = explain(RECORDS, at=at, lake=lake)
+        for known in (documents, {BURNING: "wrong.md"}, wrongly, dict.fromkeys(RECORDS, "never.md")):
+            assert explain(RECORDS, at=at, lake=lake, documents=known) == expected
+
+
 def test_a_record_published_after_the_answer_is_unknown_then(answers: Answers) -> None:
     assert "after" in explain([BURNING], at=answers.first, lake=answers.history.following.lake).unknown[BURNING]
 

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
 
 import pytest
 import trino.dbapi
@@ -17,7 +20,7 @@ from embedding_lakehouse.core.text_changes import Line, text_changes
 from embedding_lakehouse.page.charts import drift_charts
 from embedding_lakehouse.page.forms import FORMS
 from embedding_lakehouse.page.gate import Gate
-from embedding_lakehouse.page.remembering import Remembered
+from embedding_lakehouse.page.remembering import Look, Remembered
 from embedding_lakehouse.page.rows import Measure
 from embedding_lakehouse.page.showing import Sources
 from tests.page_fixtures import Somebody, client
@@ -120,12 +123,53 @@ def test_a_measure_without_a_comparison_is_drawn_by_its_value_and_nan_is_left_ou
     assert (chart.unit, chart.drawn["values"], other.drawn["values"]) == ("value", [5.0], [None])
 
 
-def test_an_answer_is_kept_for_its_time_and_by_its_key() -> None:
-    time, reads = [0.0], iter(range(10))
+def settled(remembered: Remembered, key: str, read: Callable[[], int]) -> Look:
+    """What is known once nobody reads any more."""
+    deadline = monotonic() + 60
+    while (look := remembered.look(key, read)).is_being_read:
+        assert monotonic() < deadline
+        sleep(0.01)
+    return look
+
+
+def test_nobody_waits_for_an_answer_that_is_read_anew() -> None:
+    time, reads, may_read = [0.0], iter(range(10)), Event()
     remembered = Remembered(60, clock=lambda: time[0])
-    first = [remembered.get(key, lambda: next(reads)) for key in ("a", "a", "b")]
+
+    def read() -> int:
+        assert may_read.wait(60)
+        return next(reads)
+
+    first = [remembered.look("a", read) for _ in range(3)]
+    assert [(look.answer, look.is_being_read) for look in first] == [(None, True)] * 3
+    may_read.set()
+    assert settled(remembered, "a", read).answer == 0
     time[0] = 60.0
-    assert [*first, remembered.get("a", lambda: next(reads))] == [0, 0, 1, 2]
+    may_read.clear()
+    stale = remembered.look("a", read)
+    assert (stale.answer, stale.is_being_read) == (0, True)
+    may_read.set()
+    assert settled(remembered, "a", read).answer == 1
+
+
+def test_an_answer_is_kept_for_its_time_and_by_its_key() -> None:
+    reads = iter(range(10))
+    remembered = Remembered(60)
+    assert [settled(remembered, key, lambda: next(reads)).answer for key in ("a", "a", "b")] == [0, 0, 1]
+
+
+def test_what_cannot_be_read_is_not_tried_again_at_once_and_leaves_the_old_answer() -> None:
+    time, tries = [0.0], []
+    remembered = Remembered(60, clock=lambda: time[0])
+    settled(remembered, "a", lambda: 7)
+    time[0] = 60.0
+
+    def failing() -> int:
+        tries.append(time[0])
+        raise RuntimeError("no answer")
+
+    assert [settled(remembered, "a", failing).answer for _ in range(2)] == [7, 7]
+    assert tries == [60.0]
 
 
 def test_changed_lines_stand_between_what_was_kept() -> None:

@@ -1,4 +1,4 @@
-// Links that lead out of the frame, and the form that triggers a DAG through Airflow's public API.
+// Links that lead out of the frame, what moves on a page, and the form that triggers a DAG through Airflow's public API.
 "use strict";
 
 // Airflow frames the page without leave to move the window itself, so a link out of it is followed by a link of the page around it.
@@ -16,6 +16,43 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   followOutside(link);
 });
+
+// Only what moves is put in place anew, so that nothing jumps that somebody reads, and the keyboard stays where it is.
+function replace(part, fresh) {
+  if (part.outerHTML === fresh.outerHTML) return;
+  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const put = document.importNode(fresh, true);
+  part.replaceWith(put);
+  if (focused) [...put.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === focused)?.focus();
+}
+
+async function showAnew() {
+  const answer = await fetch(location.href);
+  if (!answer.ok) return main.dataset.refresh;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const same = fresh.getElementById(part.id);
+    if (same) replace(part, same);
+  }
+  return fresh.querySelector("main")?.dataset.refresh;
+}
+
+// Until nothing moves any more; a page that nobody looks at, or a server that does not answer, is only waited for.
+function refreshAfter(seconds) {
+  if (!seconds) return;
+  setTimeout(async () => {
+    let next = seconds;
+    try {
+      if (!document.hidden) next = await showAnew();
+    } catch {
+      // The network is gone for a while: the page stays as it is.
+    }
+    refreshAfter(next);
+  }, seconds * 1000);
+}
+
+const main = document.querySelector("main");
+refreshAfter(main.dataset.refresh);
 
 function typed(field, schema) {
   const input = field.querySelector("input");

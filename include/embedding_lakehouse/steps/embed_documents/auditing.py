@@ -176,8 +176,7 @@ def _blocked(lake: Lake, batch_id: str, failed: list[Result], missing: list[str]
     if failed and not missing:
         quoted = ", ".join(f'"{name}"' for name in names)
         ways_on.append(f"accept it as it is: trigger embed_documents with accept_checks [{quoted}] and an accept_reason")
-    steps = "\n".join(f"- {way}" for way in ways_on)
-    return AuditFailed(f"batch {batch_id} is blocked, main is as it was. {message}\n{steps}", batch_id, [*names, *missing])
+    return AuditFailed(f"batch {batch_id} is blocked, main is as it was. {message}", batch_id, [*names, *missing], ways_on)
 
 
 # People paste these; the batch id is our own.
