@@ -40,6 +40,10 @@ class Links:
         """The form that triggers a DAG, filled in."""
         return self.page(f"trigger/{dag_id}", **values)
 
+    def approval(self, dag_id: str, run_id: str) -> str:
+        """Where Airflow asks for the approval of a batch's plan."""
+        return f"{self.run(dag_id, run_id)}/tasks/approve_plan/required_actions"
+
     def run(self, dag_id: str, run_id: str | None = None) -> str:
         """A DAG in Airflow's own pages, or one of its runs."""
         address = f"{self.airflow}/dags/{quote(dag_id, safe='')}"

@@ -36,8 +36,8 @@ class Batch(NamedTuple):
     chunks_kept: int | None
     chunks_copied: int | None
     chunks_embedded: int | None
-    tokens_estimated: int | None
-    price_estimated: float | None
+    tokens: int | None
+    price: float | None
     dag_id: str | None
     run_id: str | None
     planned_at: datetime | None
@@ -113,6 +113,13 @@ class BatchDetails(NamedTuple):
     texts_embedded: int | None
     tokens_estimated: int | None
     price_estimated: float | None
+    seconds_estimated: float | None
+    requests: int | None
+    tokens_embedded: int | None
+    price: float | None
+    price_saved: float | None
+    approval_reasons: list[str] | None
+    approved_by: str | None
     dag_id: str | None
     run_id: str | None
     planned_at: datetime | None
@@ -132,6 +139,10 @@ class BatchDetails(NamedTuple):
     @property
     def stages_done(self) -> int:
         return stages_done(self.state)
+
+    @property
+    def waits_for_approval(self) -> bool:
+        return self.state == PRICED and bool(self.approval_reasons) and not self.approved_by
 
     @property
     def is_blocked(self) -> bool:

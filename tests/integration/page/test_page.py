@@ -18,11 +18,13 @@ from starlette.routing import BaseRoute
 from dev.screenshots import chromium, inside, log_in, open_page, take
 from dev.stack import Stack
 from embedding_lakehouse import settings
+from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.page.app import create_app
 from embedding_lakehouse.page.showing import Sources
+from embedding_lakehouse.steps.embed_documents import planning
 from embedding_lakehouse.steps.set_up import create_views
 from embedding_lakehouse.steps.set_up_index import create_index
 from tests.batches import BatchRun, put_documents
@@ -289,6 +291,19 @@ def test_how_many_tasks_of_a_run_are_done_moves_between_two_looks(site: Site) ->
         looks += [page.get(path, params={"profile": MOVING}).text for path in ("/", "/batches", f"/batches/{run.batch_id}")]
     assert ["embed chunks" in look and f"{count} of 3" in look for look, count in zip(looks, "111222", strict=True)] == [True] * 6
     assert all('data-refresh="' in look and "http-equiv" in look for look in looks)
+
+
+def test_a_batch_that_waits_for_approval_says_why_and_leads_to_the_question(site: Site) -> None:
+    lake = site.lake
+    run = BatchRun(lake, MOVING, run_id="an asking run", discard_open=True).until("price")
+    batches.note(lake, run.batch_id, approval_reasons=["it embeds 3 texts, above 1 (approval.texts)"])
+    page = client(Sources(sql=lambda: lake.sql, progress=lambda dag_id, run_id: {}))
+    waiting = page.get(f"/batches/{run.batch_id}", params={"profile": MOVING}).text
+    assert "it embeds 3 texts, above 1 (approval.texts)" in waiting
+    assert "/dags/embed_documents/runs/an%20asking%20run/tasks/approve_plan/required_actions" in waiting
+    planning.approve_batch(run.batch_id, "ada", lake)
+    approved = page.get(f"/batches/{run.batch_id}", params={"profile": MOVING}).text
+    assert "Waits for approval" not in approved and "<dt>Approved by</dt><dd>ada</dd>" in approved
 
 
 def test_drift_is_drawn_with_its_cause(window: Window, shot: Callable[[Page, str], None]) -> None:
