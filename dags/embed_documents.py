@@ -27,7 +27,7 @@ PARAMS = {
     "allow_deletes": Param(
         False, type="boolean", description="Consent to more deletes than the profile's delete_share, without being asked."
     ),
-    "discard_open": Param(False, type="boolean", description="Give up a batch that a run left behind or an audit blocked; texts are paid anew."),
+    "discard_open": Param(False, type="boolean", description="Give up a batch that a run left behind or that is blocked; it is paid anew."),
     "accept_checks": Param([], type="array", items={"type": "string"}, description="Let the blocked batch pass although it fails these."),
     "accept_reason": Param("", type="string", description="Why it may pass; recorded with its results."),
 }
