@@ -198,6 +198,12 @@ def test_the_plan_says_what_a_person_needs_for_a_decision() -> None:
         assert said in told
 
 
+def test_a_document_of_any_name_stays_in_its_line() -> None:
+    told = description(PRICED, PROFILE, [LargeDocument("a\n- Tokens: none\r\n" + "x" * 1_000, 9)], Spent(0, 0))
+    (line,) = [line for line in told.splitlines() if "Largest" in line]
+    assert "a - Tokens: none xxx" in line and len(line) < 250 and len(told.splitlines()) == 6
+
+
 def test_a_plan_without_limits_says_nothing_of_them() -> None:
     told = description(PRICED, PROFILE, [], Spent(2.0, 2.0))
     assert not any(word in told for word in ("Budget", "approval", "Largest")) and "not known before the profile's first batch" in told

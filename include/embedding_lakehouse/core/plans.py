@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from embedding_lakehouse.core.alerts import shortened
 from embedding_lakehouse.core.batches import DISCARDED, FEW_DELETES, PUBLISHED, ROLL_BACK, BatchRow
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import ApprovalRequired, BudgetExceeded
 
 # Published batches from which the next one's time is estimated.
 RECENT_BATCHES = 10
+LONGEST_ID = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def description(row: BatchRow, profile: Profile, largest: Sequence[LargeDocument
         _budget_line(profile, so_far),
     ]
     if largest:
-        shown = ", ".join(f"{document.doc_id} ({document.character_count:,} characters)" for document in largest)
+        shown = ", ".join(f"{_in_a_line(document.doc_id)} ({document.character_count:,} characters)" for document in largest)
         lines.append(f"Largest documents to embed: {shown}")
     if row["approval_reasons"]:
         lines.append(f"Needs approval: {'; '.join(row['approval_reasons'])}")
@@ -166,6 +168,11 @@ def _budget_line(profile: Profile, so_far: Spent) -> str:
     windows = ((so_far.today, budget.usd_per_day, "today"), (so_far.this_month, budget.usd_per_month, "this month"))
     used = [f"{_usd(used)} of {_usd(allowed)} {window}" for used, allowed, window in windows if allowed]
     return f"Budget used with this batch: {', '.join(used)}" if used else ""
+
+
+def _in_a_line(doc_id: str) -> str:
+    """A document's id, which may be anything that a file can be called."""
+    return shortened(" ".join(doc_id.split()), LONGEST_ID)
 
 
 def _usd(amount: float) -> str:
