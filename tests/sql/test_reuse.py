@@ -1,5 +1,6 @@
 """Which chunks of a batch keep their row, which copy a vector, which are bought; and what that costs."""
 
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -59,10 +60,18 @@ def planned(module_lake: Lake) -> Lake:
     append(
         module_lake,
         BATCH_CHUNKS,
-        [{"batch_id": "b9", "chunk_id": chunk, "text_hash": text, "chunk_text": text * 10} for chunk, (text, _) in PLANNED.items()],
+        [
+            {"batch_id": "b9", "doc_id": document(chunk), "chunk_id": chunk, "text_hash": text, "chunk_text": text * 10}
+            for chunk, (text, _) in PLANNED.items()
+        ],
     )
     find_reuse(module_lake)
     return module_lake
+
+
+def document(chunk: str) -> str:
+    """The document of a planned chunk: one for each first word."""
+    return chunk.partition(" ")[0]
 
 
 def find_reuse(lake: Lake) -> None:
@@ -98,7 +107,17 @@ def test_a_copy_names_the_file_that_holds_the_vector(planned: Lake) -> None:
 def test_the_price_counts_chunks_by_where_their_vectors_come_from(planned: Lake) -> None:
     # Bought are six texts, one of them for two chunks, each ten times as long as its hash; a token has four characters.
     characters = sum(len(text) * 10 for text in ("t rejected", "t copied from rejected", "t settings", "t model", "t new", "t branch"))
-    assert planned.sql.row("plans/price_batch", ("b9", "b9")) == (12, 1, 4, 6, -(-characters // 4))
+    reused = sum(len(text) * 10 for text, _ in PLANNED.values()) - characters
+    assert planned.sql.row("plans/price_batch", ("b9", "b9"))[:6] == (12, 1, 4, 6, -(-characters // 4), reused // 4)
+
+
+def test_the_largest_documents_are_those_with_most_to_embed(planned: Lake) -> None:
+    to_embed = Counter[str]()
+    for chunk, (text, expected) in PLANNED.items():
+        to_embed[document(chunk)] += len(text) * 10 if expected == "bought" else 0
+    doc_ids, characters = planned.sql.row("plans/price_batch", ("b9", "b9"))[6:]
+    assert characters == sorted(to_embed.values(), reverse=True)[:5]
+    assert [to_embed[doc_id] for doc_id in doc_ids] == characters
 
 
 def test_what_two_tries_found_is_priced_once(planned: Lake) -> None:
@@ -108,4 +127,4 @@ def test_what_two_tries_found_is_priced_once(planned: Lake) -> None:
 
 
 def test_a_batch_without_chunks_costs_nothing(planned: Lake) -> None:
-    assert planned.sql.row("plans/price_batch", ("none", "none")) == (0, 0, 0, 0, 0)
+    assert planned.sql.row("plans/price_batch", ("none", "none")) == (0, 0, 0, 0, 0, 0, None, None)
