@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.side_by_side import side_by_side
 from embedding_lakehouse.core.batches import REJECTED
@@ -71,7 +72,7 @@ def document_history(lake: Lake, profile: Profile, doc_id: str, version: int | N
     found = side_by_side(
         chunks=lambda: _chunks(reading, doc_id, chunk_ids, versions, states),
         comparison=lambda: _comparison(lake, doc_id, shown, other),
-        releases=lambda: _holding(lake, reading, doc_id, read["releases"]),
+        releases=lambda: _holding(lake, reading, doc_id, versions[0], read["releases"]),
     )
     return History(versions[:SHOWN_VERSIONS], shown, **found)
 
@@ -91,13 +92,15 @@ def _chunks(
     return [Chunk(index, chunk_id, newest.get(chunk_id)) for index, chunk_id in enumerate(chunk_ids)]
 
 
-def _holding(lake: Lake, reading: Reading, doc_id: str, releases: list[Release]) -> list[Held]:
-    """The releases that hold the document, or may: of an expired state nothing is known."""
+def _holding(lake: Lake, reading: Reading, doc_id: str, newest: DocumentVersion, releases: list[Release]) -> list[Held]:
+    """The releases that hold the document, or may: of an expired state nothing is known. One led to now holds the newest version."""
     ledger = lake.table(DOCUMENT_VERSIONS)
+    head = head_snapshot(ledger).snapshot_id
     led = [release for release in releases if release.state in HELD and release.versions_snapshot is not None]
     snapshots = {release.versions_snapshot for release in led if release.versions_snapshot}
-    kept = {str(snapshot): partial(reading.held_version, doc_id, snapshot) for snapshot in snapshots if ledger.snapshot_by_id(snapshot)}
-    known = side_by_side(**kept) if kept else {}
+    earlier = [snapshot for snapshot in snapshots - {head} if ledger.snapshot_by_id(snapshot)]
+    kept = {str(snapshot): partial(reading.held_version, doc_id, snapshot) for snapshot in earlier}
+    known = {str(head): None if newest.is_deleted else newest.content_hash} | (side_by_side(**kept) if kept else {})
     held = [Held(release, known.get(str(release.versions_snapshot))) for release in led]
     return [each for each in held if each.content_hash or str(each.release.versions_snapshot) not in known]
 
