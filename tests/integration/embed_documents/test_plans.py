@@ -9,7 +9,7 @@ from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import BatchRow
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
-from embedding_lakehouse.errors import ApprovalRequired, BudgetExceeded, NothingToDo
+from embedding_lakehouse.errors import ApprovalRequired, BudgetExceeded, ConflictError, NothingToDo
 from embedding_lakehouse.steps.embed_documents import embedding, planning
 from tests.batches import BatchRun, current_documents, put_documents, run_batch
 from tests.lake_fixtures import PROFILES, declare
@@ -124,6 +124,8 @@ def test_refused_nothing_happened(lake: Lake, limited: Callable) -> None:
     planning.refuse_batch(run.batch_id, "ada", lake)
     assert (run.row["state"], run.row["message"], run.row["price"]) == ("discarded", "refused by ada", 0.0)
     assert (heads(lake), refs(lake)) == (before, ["main", "main"])
+    with pytest.raises(ConflictError, match=rf"batch {run.batch_id} was given up \(refused by ada\): trigger embed_documents"):
+        run.price()
     assert BatchRun(lake).until("price").row["documents_new"] == 2
 
 

@@ -30,7 +30,7 @@ from embedding_lakehouse.core.tables import (
     DOCUMENT_VERSIONS,
     SOURCE_DOCUMENTS,
 )
-from embedding_lakehouse.errors import BudgetExceeded, InputError, LakehouseError, NothingToDo, PlanOvertaken
+from embedding_lakehouse.errors import BudgetExceeded, ConflictError, InputError, LakehouseError, NothingToDo, PlanOvertaken
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
 from embedding_lakehouse.steps.embed_documents.embedding import staged_usage
 
@@ -167,11 +167,13 @@ def price_batch(
     """Register the chunked shards, find what can be reused, and price the rest: the plan is complete and stays as it is.
 
     Raises BudgetExceeded where the profile may not spend that much, and NothingToDo after a dry run; the batch that this run began is
-    given up then, and nothing of it was embedded.
+    given up then, and nothing of it was embedded. Raises ConflictError for a batch that was given up before.
     """
     lake = lake or connect()
     batch_id = chunked[0]["batch_id"]
     row = batches.batch(lake, batch_id)
+    if row["state"] == DISCARDED:
+        raise ConflictError(f"batch {batch_id} was given up ({row['message']}): trigger embed_documents, which plans its documents anew")
     if row["state"] not in (PLANNED, PRICED):
         return Priced(_embedding_shards(row), f"Batch {batch_id} is {row['state']}: its texts are embedded.", needs_approval=False)
     profile = settings.profile_of(row)
