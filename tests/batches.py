@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from dev.stack.catalog import warehouse
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import commit_files, drop_branch, scan
@@ -181,6 +183,11 @@ def state_of(lake: Lake) -> dict[str, Any]:
 
 
 VARYING = ("batch_id", "copied_from_batch", "created_at", "recorded_at", "source_snapshot", "source_sequence_number", "batch_number")
+
+
+def half_written_parts(home: Path) -> set[Path]:
+    """The parts under their temporary names. A killed writer leaves its own, so that a test compares before and after."""
+    return set(warehouse(home).rglob("*.writing"))
 
 
 def rewrite_branch(lake: Lake, declared: Table, batch_id: str, edit: Callable[[list[Row]], list[Row]]) -> None:
