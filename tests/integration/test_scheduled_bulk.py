@@ -31,6 +31,14 @@ dimensions = 64
 batch = { shard_tokens = 60 }
 bulk = { above_texts = 5, poll_seconds = 1 }
 
+[profiles.asking]
+provider = "openai"
+model_name = "text-embedding-3-small"
+model_version = "asking-v1"
+dimensions = 64
+approval = { texts = 1 }
+bulk = { above_texts = 5, poll_seconds = 1 }
+
 [profiles.plain]
 provider = "openai"
 model_name = "text-embedding-3-small"
@@ -125,3 +133,13 @@ def test_a_quiet_run_skips_the_purchase(running: Running, model_server: ModelSer
     states = running.states(str(running.airflow.last_run(DAG)))
     assert states["success"] == {"detect_changes", "plan_batch"}
     assert model_server.calls() == {}
+
+
+def test_a_refused_plan_buys_nothing_in_bulk(running: Running, model_server: ModelServer) -> None:
+    shown = running.airflow.trigger_and_answer(DAG, "approve_plan", {"profile": "asking"}, "Reject")
+    assert "Bought in bulk at 50% of the usual price" in shown
+    states = running.states(str(running.airflow.last_run(DAG)))
+    assert {"plan_bulk", "buy_in_bulk", "embed_chunks", "commit_embeddings", "publish_batch"} <= states["skipped"]
+    assert model_server.calls() == {}
+    (refused,) = (row for row in running.lake.table(EMBEDDING_BATCHES).scan().to_arrow().to_pylist() if row["profile"] == "asking")
+    assert (refused["state"], refused["message"], refused["price"]) == ("discarded", "refused by admin", 0.0)

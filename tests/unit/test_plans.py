@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from embedding_lakehouse.core.bulk import BulkBuying
 from embedding_lakehouse.core.plans import (
     LargeDocument,
     Spent,
@@ -159,26 +160,34 @@ def published(number: int, tokens: int, embedding_seconds: float, **others: Any)
 
 
 def test_a_first_batch_has_no_estimated_time() -> None:
-    assert estimated_seconds([PRICED], "docs", 1_000) is None
+    assert estimated_seconds([PRICED], PROFILE, 1_000, 25) is None
 
 
 def test_the_time_is_estimated_from_recent_batches_by_their_tokens() -> None:
-    assert estimated_seconds([published(1, 1_000, 20.0)], "docs", 500) == 15 + 10
+    assert estimated_seconds([published(1, 1_000, 20.0)], PROFILE, 500, 25) == 15 + 10
 
 
 def test_a_batch_that_waited_a_night_does_not_decide() -> None:
     rows = [published(1, 1_000, 20.0), published(2, 1_000, 20.0), published(3, 900, 30_000.0)]
-    assert estimated_seconds(rows, "docs", 500) == 25
+    assert estimated_seconds(rows, PROFILE, 500, 25) == 25
 
 
 def test_waiting_for_approval_is_no_time_of_embedding() -> None:
     approved = NOW + timedelta(seconds=10 + 3_600)
     row = published(1, 1_000, 3_620.0, approved_at=approved)
-    assert estimated_seconds([row], "docs", 1_000) == 15 + 20
+    assert estimated_seconds([row], PROFILE, 1_000, 25) == 15 + 20
 
 
 def test_what_reuses_everything_takes_as_long_as_the_rest_of_a_batch() -> None:
-    assert estimated_seconds([published(1, 0, 2.0)], "docs", 1_000) == 15
+    assert estimated_seconds([published(1, 0, 2.0)], PROFILE, 1_000, 25) == 15
+
+
+def test_a_purchase_in_bulk_is_estimated_from_those_before_it_alone() -> None:
+    profile = replace(PROFILE, bulk=BulkBuying(above_texts=100))
+    at_once, in_bulk = published(1, 1_000, 20.0, texts_embedded=100), published(2, 50_000, 7_200.0, texts_embedded=101)
+    assert estimated_seconds([at_once], profile, 90_000, 5_000) is None
+    assert estimated_seconds([at_once, in_bulk], profile, 90_000, 5_000) == 15 + 7_200
+    assert estimated_seconds([at_once, in_bulk], profile, 500, 100) == 15 + 10
 
 
 def test_the_plan_says_what_a_person_needs_for_a_decision() -> None:

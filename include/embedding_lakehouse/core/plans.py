@@ -98,18 +98,25 @@ def check_approved(row: BatchRow) -> None:
         )
 
 
-def estimated_seconds(rows: Sequence[BatchRow], profile: str, tokens: int) -> float | None:
-    """How long a batch of so many tokens takes from its plan to its publication, from the profile's recent batches; None without one.
+def estimated_seconds(rows: Sequence[BatchRow], profile: Profile, tokens: int, texts: int) -> float | None:
+    """How long a batch of so many tokens and new texts takes from its plan to its publication, from the profile's recent ones of its kind.
 
-    Batches count by their tokens, and the middle one decides: one that waited a night for its repair does not.
+    Batches count by their tokens, and the middle one decides: one that waited a night for its repair does not. A purchase in bulk takes
+    its time whatever its size. None without a batch of its kind.
     """
-    published = [row for row in rows if row["profile"] == profile and row["state"] == PUBLISHED and row["committed_at"]]
-    recent = sorted(published, key=lambda row: row["batch_number"])[-RECENT_BATCHES:]
+    in_bulk = profile.is_bought_in_bulk(texts)
+    published = [row for row in rows if row["profile"] == profile.name and row["state"] == PUBLISHED and row["committed_at"]]
+    alike = [row for row in published if profile.is_bought_in_bulk(row["texts_embedded"] or 0) == in_bulk]
+    recent = sorted(alike, key=lambda row: row["batch_number"])[-RECENT_BATCHES:]
     if not recent:
         return None
+    other = _middle(
+        [((row["priced_at"] - row["planned_at"] + (row["published_at"] - row["committed_at"])).total_seconds(), 1) for row in recent]
+    )
+    if in_bulk:
+        return other + _middle([(_embedding_seconds(row), 1) for row in recent])
     embedding = [(_embedding_seconds(row) / row["tokens_estimated"], row["tokens_estimated"]) for row in recent if row["tokens_estimated"]]
-    other = [((row["priced_at"] - row["planned_at"] + (row["published_at"] - row["committed_at"])).total_seconds(), 1) for row in recent]
-    return _middle(other) + tokens * (_middle(embedding) if embedding else 0.0)
+    return other + tokens * (_middle(embedding) if embedding else 0.0)
 
 
 def _embedding_seconds(row: BatchRow) -> float:
@@ -181,7 +188,7 @@ def _usd(amount: float) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "not known before the profile's first batch"
+        return "not known before the profile's first batch of this kind"
     if seconds < 90:
         return f"about {seconds:.0f} seconds"
     return f"about {seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} hours"

@@ -237,7 +237,7 @@ def _figures(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) 
         "price_estimated": profile.usd_for(tokens, in_bulk),
         "tokens_reused": reused,
         "price_saved": profile.usd_for(reused, in_bulk),
-        "seconds_estimated": estimated_seconds(rows, profile.name, tokens),
+        "seconds_estimated": estimated_seconds(rows, profile, tokens, texts),
         "embedding_shards": shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
     }
     return figures, largest
