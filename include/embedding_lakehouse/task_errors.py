@@ -1,11 +1,16 @@
-"""The task decorator of our DAGs: an error that trying again cannot mend fails the task at once, with its message."""
+"""The task decorator of our DAGs: an error that trying again cannot mend fails the task at once, with its message.
 
-from collections.abc import Callable
+Every line that a task logs has the ids it works on as fields of their own: `batch_id`, `release_id`, `shard`, `profile`, ...
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from structlog.contextvars import bound_contextvars
 
 from embedding_lakehouse.errors import (
     AlarmRaised,
@@ -17,6 +22,7 @@ from embedding_lakehouse.errors import (
     NothingToDo,
 )
 
+LOGGED = ("profile", "batch_id", "release_id", "sync_id", "reconciliation_id", "monitor_id", "shard")
 FINAL = (AlarmRaised, ApprovalRequired, AuditFailed, BudgetExceeded, ConfigurationError, InputError)
 
 
@@ -39,15 +45,28 @@ def lakehouse_sensor(function: Callable[..., Any] | None = None, **options: Any)
 
 
 def with_named_ends(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of a task, whose errors end it as ours do."""
+    """The function of a task, whose errors end it as ours do, and whose log names what it works on."""
+    parameters = signature(function)
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with bound_contextvars(**dict(_worked_on(parameters.bind(*args, **kwargs).arguments))):
+                return function(*args, **kwargs)
         except NothingToDo as error:
             raise AirflowSkipException(str(error)) from error
         except FINAL as error:
             raise AirflowFailException(str(error)) from error
 
     return run
+
+
+def _worked_on(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The ids among a task's arguments, those within its keys and Params, and those that all its shards share."""
+    for name, value in arguments.items():
+        if name in LOGGED and isinstance(value, str | int):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from ((key, value[key]) for key in LOGGED if isinstance(value.get(key), str | int))
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield from _worked_on({key: value[0].get(key) for key in LOGGED if key != "shard"})

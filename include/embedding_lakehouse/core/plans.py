@@ -114,12 +114,13 @@ def estimated_seconds(rows: Sequence[BatchRow], profile: Profile, tokens: int, t
         [((row["priced_at"] - row["planned_at"] + (row["published_at"] - row["committed_at"])).total_seconds(), 1) for row in recent]
     )
     if in_bulk:
-        return other + _middle([(_embedding_seconds(row), 1) for row in recent])
-    embedding = [(_embedding_seconds(row) / row["tokens_estimated"], row["tokens_estimated"]) for row in recent if row["tokens_estimated"]]
+        return other + _middle([(embedding_seconds(row), 1) for row in recent])
+    embedding = [(embedding_seconds(row) / row["tokens_estimated"], row["tokens_estimated"]) for row in recent if row["tokens_estimated"]]
     return other + tokens * (_middle(embedding) if embedding else 0.0)
 
 
-def _embedding_seconds(row: BatchRow) -> float:
+def embedding_seconds(row: BatchRow) -> float:
+    """How long it took until a batch's vectors were committed, without what was before its approval."""
     return float((row["committed_at"] - (row["approved_at"] or row["priced_at"])).total_seconds())
 
 

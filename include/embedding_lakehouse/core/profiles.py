@@ -34,6 +34,7 @@ NOT_IN_FINGERPRINT = frozenset(
         "budget",
     }
 )
+MAY_BE_NAUGHT = frozenset({"delete_share", "shard_tokens"})
 # Settings that came later: without them a profile has the fingerprint that it always had.
 NOT_IN_FINGERPRINT_IF_EMPTY = frozenset({"document_prefix", "options"})
 
@@ -42,11 +43,14 @@ Options = tuple[tuple[str, str | int | float | bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much one batch takes on, how it is spread over mapped tasks, and the share of deletes that needs consent."""
+    """How much one batch takes on, how it is spread over mapped tasks, and the share of deletes that needs consent.
+
+    A `shard_tokens` of 0 is the provider's own.
+    """
 
     documents: int = 50_000
     shard_documents: int = 250
-    shard_tokens: int = 250_000
+    shard_tokens: int = 0
     most_shards: int = 64
     checkpoint_chunks: int = 2_000
     delete_share: float = 0.2
@@ -136,6 +140,11 @@ class Profile:
     def model_limits(self) -> ModelLimits:
         """The profile's limits, with the provider's own in the place of those not declared."""
         return self.limits.completed(self.provider_declared.limits)
+
+    @property
+    def shard_tokens(self) -> int:
+        """About how many tokens one task embeds."""
+        return self.batch.shard_tokens or self.provider_declared.shard_tokens
 
     def is_bought_in_bulk(self, texts: int) -> bool:
         """Whether so many texts are bought at the bulk price."""
@@ -244,7 +253,9 @@ def _check_values(profile: Profile, where: str) -> None:
         "freshness_hours must be positive": profile.freshness_hours > 0,
         "batch.delete_share must be from 0 to 1": 0 <= profile.batch.delete_share <= 1,
         "batch.most_shards must be from 1 to 100": 1 <= profile.batch.most_shards <= 100,
-        "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key != "delete_share") >= 1,
+        "every limit of batch must be positive": min(value for key, value in asdict(profile.batch).items() if key not in MAY_BE_NAUGHT)
+        >= 1,
+        "batch.shard_tokens must not be negative": profile.batch.shard_tokens >= 0,
         "bulk.above_texts must not be negative": profile.bulk.above_texts >= 0,
         "bulk.wait_hours must be above 0 and at most 24": 0 < profile.bulk.wait_hours <= 24,
         "bulk.price_share must be from 0 to 1": 0 <= profile.bulk.price_share <= 1,

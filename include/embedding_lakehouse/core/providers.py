@@ -39,7 +39,7 @@ class Provider:
     """A provider: its class as `package.module:Class`, Airflow's connection to it, its own limits, and what a profile may set.
 
     `options` are the names and types of its settings in a profile's table `options`; no `dimensions` means any. `sells_in_bulk`: it has
-    OpenAI's Batch API.
+    OpenAI's Batch API. A task embeds about `shard_tokens` tokens, so that it takes longer than it takes to start.
     """
 
     path: str
@@ -48,10 +48,11 @@ class Provider:
     dimensions: tuple[int, ...] = ()
     options: tuple[tuple[str, type], ...] = ()
     sells_in_bulk: bool = False
+    shard_tokens: int = 250_000
 
 
 PROVIDERS: dict[str, Provider] = {
-    "wordllama": Provider(f"{MODELS}.wordllama:WordLlamaModel"),
+    "wordllama": Provider(f"{MODELS}.wordllama:WordLlamaModel", shard_tokens=1_000_000),
     "sentence_transformers": Provider(
         f"{MODELS}.sentence_transformers:SentenceTransformersModel", limits=ModelLimits(inputs_per_request=256)
     ),

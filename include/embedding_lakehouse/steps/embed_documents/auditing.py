@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.iceberg import MAIN, head_snapshot, is_own_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.quality_results import ResultRow, acceptance, latest_results, record, result_row
@@ -67,6 +67,7 @@ def conclude_audit(batch_id: str | None, results: list[Result | None], lake: Lak
     record(lake, [result_row(lake, row, settings.check(result["check"]), result) for result in found])
     missing = sorted(settings.checks().keys() - {result["check"] for result in found})
     failed = [result for result in found if result["verdict"] == FAILED]
+    metrics.report(row["profile"], {"batch.checks_failed": len(failed) + len(missing), "batch.is_blocked": int(bool(missing or failed))})
     if missing or failed:
         raise _blocked(lake, batch_id, failed, missing)
     return batch_id

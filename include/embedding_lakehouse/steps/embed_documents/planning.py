@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.iceberg import append_once, commit_files, drop_branch, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.core.batches import (
@@ -63,6 +63,7 @@ def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
     if nameless:
         logger.warning("%s rows of %s have no doc_id and are left out: give each its own", nameless, SOURCE_DOCUMENTS.name)
     counted = dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True)) | {"nameless": nameless}
+    metrics.report(profile.name, {"documents.waiting": counted["new"] + counted["changed"] + counted["deleted"]})
     return counted | pinned | {"latest_batch": latest["batch_id"] if latest else None}
 
 
@@ -238,7 +239,7 @@ def _figures(lake: Lake, row: BatchRow, rows: list[BatchRow], profile: Profile) 
         "tokens_reused": reused,
         "price_saved": profile.usd_for(reused, in_bulk),
         "seconds_estimated": estimated_seconds(rows, profile, tokens, texts),
-        "embedding_shards": shard_count(tokens, profile.batch.shard_tokens, profile.batch.most_shards),
+        "embedding_shards": shard_count(tokens, profile.shard_tokens, profile.batch.most_shards),
     }
     return figures, largest
 
@@ -266,10 +267,15 @@ def discard_batch(lake: Lake, row: BatchRow, reason: str) -> None:
     """Give up an open batch: its branches go, its documents are found again by the next plan. What it cost so far is kept."""
     for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
         drop_branch(lake.table(table), branch_name(row["batch_id"]))
-    if row["state"] == PRICED and settings.profile(row["profile"]).is_bought_in_bulk(row["texts_embedded"]):
+    if _may_have_jobs(row):
         _cancel_jobs(row)
     paid = staged_usage(lake, row["batch_id"])
     batches.move(lake, row["batch_id"], DISCARDED, message=reason, requests=paid.requests, tokens_embedded=paid.tokens, price=paid.usd)
+
+
+def _may_have_jobs(row: BatchRow) -> bool:
+    is_waiting = row["approval_reasons"] and not row["approved_by"]
+    return row["state"] == PRICED and not is_waiting and settings.profile(row["profile"]).is_bought_in_bulk(row["texts_embedded"])
 
 
 def _cancel_jobs(row: BatchRow) -> None:

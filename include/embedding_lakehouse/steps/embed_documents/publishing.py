@@ -1,12 +1,13 @@
 """Commit a batch's staged rows to its branch, and make the audited branches current: embeddings first, the ledger last."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.iceberg import (
     IcebergTable,
     StaleBranch,
@@ -20,6 +21,7 @@ from embedding_lakehouse.clients.iceberg import (
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
+from embedding_lakehouse.core.measures import batch_figures, spending_figures
 from embedding_lakehouse.core.plans import outcome
 from embedding_lakehouse.core.tables import (
     BATCH_CHUNKS,
@@ -106,6 +108,8 @@ def publish_batch(batch_id: str, lake: Lake | None = None) -> dict[str, Any]:
             versions_snapshot=_publish(lake, row, DOCUMENT_VERSIONS),
             message=None,
         )
+        spending = spending_figures(batches.journal(lake).rows(), row["profile"], datetime.now(UTC))
+        metrics.report(row["profile"], batch_figures(row) | spending)
     if row["state"] != PUBLISHED:
         raise ConflictError(f"batch {batch_id} is {row['state']}, only a committed batch can be published")
     for staging in (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE):

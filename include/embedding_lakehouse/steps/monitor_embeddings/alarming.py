@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from embedding_lakehouse import settings
+from embedding_lakehouse.clients import metrics
 from embedding_lakehouse.clients.drift import waiting_documents
 from embedding_lakehouse.clients.drift_index import Fidelity
 from embedding_lakehouse.clients.lake import Lake, connect
@@ -49,6 +50,7 @@ def documents_are_fresh(profile_name: str, lake: Lake | None = None, now: dateti
     hours = settings.profile(profile_name).freshness_hours
     allowed = timedelta(hours=hours)
     count, waiting_since, doc_id = waiting_documents(lake, profile_name, now - allowed)
+    metrics.report(profile_name, {"documents.overdue": count})
     if not count or waiting_since is None:
         return
     longest = f"{doc_id} since {waiting_since:%Y-%m-%d %H:%M} UTC"

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from embedding_lakehouse.clients import metrics
 from embedding_lakehouse.clients.index_findings import commit_findings
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.reconciliations import Reconciliations
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.checksums import combined
+from embedding_lakehouse.core.measures import fidelity_figures
 from embedding_lakehouse.core.reconciliation import MISSING, ORPHANED, STALE, WRONG_PROFILE, Comparison, Figures, corrected, fidelity
 from embedding_lakehouse.errors import ConflictError
 
@@ -28,6 +30,7 @@ def conclude_reconciliation(parts: Iterable[dict[str, Any]], found: Iterable[Fig
     commit_findings(lake, made.reconciliation_id, [file for part in found for file in part["files"]])
     figures = _figures(records, made, found)
     records.record(_row(made, figures))
+    metrics.report(made.expected.profile, fidelity_figures(figures))
     id_checksum = combined(*(part["id_checksum"] for part in found if "id_checksum" in part))
     Releases(lake).change(lambda rows: corrected(rows, made, id_checksum, datetime.now(UTC)))
     records.forget_expected(made.reconciliation_id)

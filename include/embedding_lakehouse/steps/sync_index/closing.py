@@ -1,13 +1,17 @@
 """Verify what a sync wrote before anything is removed, and record it: the watermark moves last."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from embedding_lakehouse import settings
+from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
 from embedding_lakehouse.clients.record_checks import require_equal, require_reached, sample_rows, wait_until_visible
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.batches import latest_published
+from embedding_lakehouse.core.measures import sync_figures
 from embedding_lakehouse.core.releases import LIVE
 from embedding_lakehouse.core.syncs import Sync
 
@@ -48,14 +52,18 @@ def record_sync(shards: Iterable[Shard], upserted: Iterable[Figures], deleted: I
     lake = lake or connect()
     sync = Sync(**next(iter(shards))["sync"])
     upserted, deleted = list(upserted), list(deleted)
+    records_upserted, records_deleted = _total(upserted, "records"), _total(deleted, "records")
     Releases(lake).record_sync(
         sync,
         documents_changed=sync.document_count,
-        records_upserted=_total(upserted, "records"),
-        records_deleted=_total(deleted, "records"),
+        records_upserted=records_upserted,
+        records_deleted=records_deleted,
         requests=_total(upserted + deleted, "requests"),
         bytes_sent=_total(upserted + deleted, "bytes"),
     )
+    newest = latest_published(batches.journal(lake).rows(), sync.profile)
+    published_at = newest["published_at"] if newest else None
+    metrics.report(sync.profile, sync_figures(records_upserted, records_deleted, published_at, datetime.now(UTC)))
     return sync.sync_id
 
 
