@@ -12,6 +12,7 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from structlog.contextvars import bound_contextvars
 
+from embedding_lakehouse.clients.lineage import tell
 from embedding_lakehouse.errors import (
     AlarmRaised,
     ApprovalRequired,
@@ -52,7 +53,9 @@ def with_named_ends(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             with bound_contextvars(**dict(_worked_on(parameters.bind(*args, **kwargs).arguments))):
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                tell(function.__name__)
+                return result
         except NothingToDo as error:
             raise AirflowSkipException(str(error)) from error
         except FINAL as error:

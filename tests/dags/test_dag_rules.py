@@ -8,8 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from embedding_lakehouse.core.lineage import FLOWS
+from embedding_lakehouse.settings import checks
+
 ROOT = Path(__file__).parents[2]
 DAG_FILES = sorted(file.stem for file in (ROOT / "dags").glob("*.py"))
+# They read and write what only travels between tasks, what is outside, or every table there is.
+APART = {
+    *("create_tables", "create_views", "create_indexes", "list_files", "parse_files", "compare_documents"),
+    *(
+        "plan_bulk",
+        "buy_in_bulk",
+        "continue_backlog",
+        "delete_records",
+        "await_import",
+        "approve_plan",
+        "approve_roll_back",
+        "approve_repair",
+    ),
+}
 SHOW = """
 import json, runpy, sys
 name = sys.argv[1]
@@ -70,3 +87,8 @@ def test_what_destroys_something_is_off_until_somebody_consents(dag: dict) -> No
 
 def test_parsing_it_imports_nothing_heavy(dag: dict) -> None:
     assert dag["heavy"] == []
+
+
+def test_every_task_is_in_the_lineage_or_moves_nothing_that_lasts(dag: dict) -> None:
+    tasks = {name.rpartition(".")[2] for name in dag["retries"]}
+    assert tasks - FLOWS.keys() - checks().keys() <= APART

@@ -1,5 +1,9 @@
-"""The whole way under a real scheduler: the DAGs are chained by their assets alone, and a quiet ingestion moves nothing."""
+"""The whole way under a real scheduler: the DAGs are chained by their assets alone, and a quiet ingestion moves nothing.
 
+Afterwards every DAG has run, the metrics have said how it went, and no secret is anywhere but in its own file.
+"""
+
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +16,30 @@ from pyiceberg.catalog import Catalog, load_catalog
 from dev.demo.airflow_api import AirflowApi
 from dev.stack import Stack
 from dev.stack.catalog import catalog_properties
+from dev.stack.component import ROOT
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.monitoring_tables import ALERTS
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_RELEASES, INDEX_SYNCS, SOURCE_DOCUMENTS
+from tests.metrics_collector import Collector, collector
+from tests.model_fixtures import SECRETS, ModelServer, model_process
 
+__all__ = ["model_process"]
+
+# What the DAGs that nothing has run so far are asked for.
+CONF: dict[str, dict[str, Any]] = {}
+# These alone may hold a secret, and only their owner can read them.
+KEPT_PRIVATE = {"secrets.json", "passwords.json"}
 CHAIN = ["embed_documents", "sync_index"]
 BY_HAND = ["roll_back_embeddings", "rebuild_index", "reconcile_index"]
 # A second profile beside the default one, which has DAGs of its own and asks before it embeds anything.
 ASKING = "embed_documents__asking"
 PROFILE = """
 [profiles.asking]
-provider = "wordllama"
-model_name = "l2_supercat"
+provider = "openai"
+model_name = "text-embedding-3-small"
 model_version = "asking-v1"
 dimensions = 256
 usd_per_million_tokens = 1000000
@@ -42,6 +55,7 @@ class Running:
     stack: Stack
     airflow: AirflowApi
     folder: Path
+    metrics: Collector
 
     @property
     def catalog(self) -> Catalog:
@@ -74,7 +88,7 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory, model_process: ModelServer) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("scheduled")
     folder = home / "documents"
     folder.mkdir()
@@ -82,12 +96,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         (folder / f"note-{number}.md").write_text(f"# Note {number}\n\nThe lamp of lighthouse {number} turns every {number + 2} seconds.\n")
     profiles = home / "profiles.toml"
     profiles.write_text(settings.profiles_file().read_text() + PROFILE)
-    with Stack(home / "stack", settings={"EMBEDDING_LAKEHOUSE_PROFILES": str(profiles)}) as stack:
+    own = model_process.connections() | {"EMBEDDING_LAKEHOUSE_PROFILES": str(profiles)}
+    with collector() as metrics, Stack(home / "stack", settings=own | metrics.settings) as stack:
         stack.start()
         airflow = AirflowApi(stack, report=print)
         airflow.await_dags(["set_up_lakehouse", "ingest_documents", *CHAIN, *BY_HAND])
         airflow.trigger("set_up_lakehouse")
-        running = Running(stack, airflow, folder)
+        running = Running(stack, airflow, folder, metrics)
         running.ingest_and_follow()
         yield running
 
@@ -195,3 +210,52 @@ def test_a_plan_that_is_approved_is_embedded_and_the_other_profile_stays_as_it_i
     assert embedded["price"] == embedded["tokens_embedded"] > 0
     running.airflow.await_run_after("sync_index", known)
     assert running.indexed() == before
+
+
+def test_the_metrics_say_how_it_went(running: Running) -> None:
+    embedded, found = batches_of_the_second_profile(running)[-1], running.metrics.gauges
+    seconds = (embedded["published_at"] - embedded["planned_at"]).total_seconds()
+    expected = {
+        ("batch.documents", "asking"): 11,
+        ("batch.texts_embedded", "asking"): embedded["texts_embedded"],
+        ("batch.usd", "asking"): embedded["price"],
+        ("batch.seconds", "asking"): seconds,
+        ("batch.is_blocked", "asking"): 0,
+        ("spend.usd_today", "asking"): embedded["price"],
+        ("documents.waiting", "asking"): 0,
+        ("index.fidelity", settings.default_profile()): 1,
+    }
+    assert {key: found[f"airflow.embedding_lakehouse.{key[0]}", key[1]] for key in expected} == pytest.approx(expected)
+    for name, profile in expected:
+        assert found[f"airflow.embedding_lakehouse.{name}.{profile}", ""] == found[f"airflow.embedding_lakehouse.{name}", profile]
+    assert found["airflow.embedding_lakehouse.batch.texts_per_second", "asking"] > 0
+    assert found["airflow.embedding_lakehouse.index.lag_seconds", settings.default_profile()] > 0
+
+
+def test_every_line_of_a_task_s_log_has_the_ids_it_works_on(running: Running) -> None:
+    embedded = batches_of_the_second_profile(running)[-1]
+    lines = logged(running, f"dag_id={ASKING}/run_id={embedded['run_id']}/task_id=embed_chunks")
+    ours = [line for line in lines if line.get("logger", "").startswith(("embedding_lakehouse", "httpx2", "httpx"))]
+    assert ours and {(line["batch_id"], line["shard"]) for line in ours} == {(embedded["batch_id"], 0)}
+
+
+def logged(running: Running, folder: str) -> list[dict[str, Any]]:
+    files = (running.stack.home / "airflow" / "logs" / folder).rglob("*.log")
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_no_secret_is_in_a_log_a_database_or_the_lake(running: Running) -> None:
+    idle = [dag_id for dag_id in sorted(file.stem for file in (ROOT / "dags").glob("*.py")) if not running.airflow.last_run(dag_id)]
+    running.airflow.await_dags(idle)
+    for dag_id in idle:
+        running.airflow.trigger(dag_id, CONF.get(dag_id, {}))
+    hidden = {*SECRETS, *vars(running.stack.credentials).values()}
+    files = [file for file in running.stack.home.rglob("*") if file.is_file() and file.name not in KEPT_PRIVATE]
+    assert {"airflow.db", "catalog.db"} <= {file.name for file in files}
+    texts = {file: file.read_bytes() for file in files}
+    assert [(file, secret) for file, text in texts.items() for secret in hidden if secret.encode() in text] == []
+
+
+def test_no_document_s_text_is_in_a_log_or_in_what_travels_between_tasks(running: Running) -> None:
+    files = [file for file in (running.stack.home / "airflow").rglob("*") if file.is_file()]
+    assert [file for file in files if b"The lamp of lighthouse" in file.read_bytes()] == []
