@@ -86,9 +86,8 @@ def _conclude(answer: Answer, is_strict: bool) -> int:
         print(f"No published vulnerability in the {answer.asked} packages of the locks.")
         return 0
     why = answer.trouble or f"nothing is known of {', '.join(answer.unknown)}"
-    print(
-        f"NOT AUDITED: {why}.\nWhether what is installed has published vulnerabilities is not known. Run `make audit` where OSV can be reached."
-    )
+    print(f"NOT AUDITED: {why}.")
+    print("Whether what is installed has published vulnerabilities is not known: run `make audit` where OSV is in reach.")
     return NOT_AUDITED if is_strict else 0
 
 
