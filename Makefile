@@ -3,8 +3,9 @@
 SHELL := bash
 venv := .venv/bin
 export PYTHONPATH := include:.
+lock := --universal --python-version 3.11 --no-header --generate-hashes
 
-.PHONY: help demo test check bench up down status constraints clean
+.PHONY: help demo test check bench up down status lock audit sbom mwaa clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +22,7 @@ check: .venv/.installed ## Check format, lint, SQL, types, boundaries and the fa
 	$(venv)/sqlfluff lint sql
 	$(venv)/mypy
 	$(venv)/lint-imports --no-logo
+	$(venv)/python -m dev.supply_chain audit
 	$(venv)/python -m pytest -q tests/unit tests/dags
 
 bench: .venv/.installed ## Measure against peers and limits (GROUP=quiet for some, BENCH="--documents 500" for small ones)
@@ -35,15 +37,25 @@ down: ## Stop every process of the local stack
 status: .venv/.installed ## Show each component of the local stack
 	@$(venv)/python -m dev.stack status
 
-constraints: .venv/.installed ## Resolve all versions anew into constraints.txt
-	@bash dev/install.sh compile --universal --python-version 3.11 --upgrade --no-header \
-	    requirements.txt pyproject.toml --extra dev --output-file constraints.txt
+lock: .venv/.installed ## Resolve all versions anew into the locks, with their hashes
+	@bash dev/install.sh compile $(lock) --upgrade --output-file dev/requirements.lock requirements.txt pyproject.toml --extra dev
+	@bash dev/install.sh compile $(lock) --no-annotate --output-file requirements.lock \
+	    --constraints dev/requirements.lock requirements.txt pyproject.toml --extra image
 	@$(MAKE) --no-print-directory .venv/.installed
 
+audit: .venv/.installed ## Look for published vulnerabilities of what the locks hold (AUDIT=--strict fails where it cannot look)
+	@$(venv)/python -m dev.supply_chain audit $(AUDIT)
+
+sbom: .venv/.installed ## Write dist/sbom.json: a CycloneDX list of what a deployment installs
+	@$(venv)/python -m dev.supply_chain sbom
+
+mwaa: .venv/.installed ## Build dist/mwaa: DAGs, plugins.zip and requirements for Amazon MWAA
+	@$(venv)/python -m dev.mwaa
+
 clean: down ## Remove the environment, all state of the local stack and every cache of the tree
-	rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .local dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.installed: requirements.txt constraints.txt pyproject.toml dev/install.sh
-	@bash dev/install.sh install -r requirements.txt -r pyproject.toml --extra dev --constraints constraints.txt
+.venv/.installed: dev/requirements.lock dev/uv.lock dev/install.sh
+	@bash dev/install.sh install --require-hashes -r dev/requirements.lock
 	@touch $@

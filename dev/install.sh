@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the virtual environment in .venv, or brings it to what requirements.txt, constraints.txt and pyproject.toml ask for.
+# Makes the virtual environment in .venv, or brings it to what dev/requirements.lock holds; `compile` renews a lock.
+# Nothing is installed whose hash is not in a lock, pip's own way to uv included.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-uv_version=0.13.9
 
 fits() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; }
 
@@ -17,7 +17,7 @@ fi
 
 if [ "${1:-}" = install ]; then echo "Installing into .venv (some minutes the first time)"; fi
 fits .venv/bin/python || "$python" -m venv --clear .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement dev/uv.lock
 
 # uv does not read pip's configuration: what this machine is set up with for pip is handed on.
 configured() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null || true; }
