@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, undo, writing
+from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, scale, undo, writing
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
@@ -33,6 +33,7 @@ GROUPS = {
     "undo": undo,
     "page": page,
     "checks": checks,
+    "scale": scale,
 }
 
 
@@ -70,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=20_000, help="rows of 1,536 dimensions to write")
     parser.add_argument("--page-documents", type=int, default=125_000, help="documents of the page's large lake, of 8 chunks each")
     parser.add_argument("--corpus-rows", type=int, default=1_000_000, help="rows of 256 dimensions beside which a batch is audited")
+    parser.add_argument("--scale-documents", type=int, default=1_000_000, help="documents of the largest corpus, of ten chunks each")
     parser.add_argument("--batch-rows", type=int, default=10_000, help="rows of that batch")
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, []], default=list(PEERS), metavar="PEER", help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--history", type=Path, default=default_history(), help="real edits: JSON Lines of path and text, in order")
@@ -87,6 +89,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         page_documents=arguments.page_documents,
         corpus_rows=arguments.corpus_rows,
         batch_rows=arguments.batch_rows,
+        scale_documents=arguments.scale_documents,
         peers=tuple(arguments.peers),
         history=arguments.history,
     )

@@ -37,10 +37,11 @@ Rows = list[dict[str, Any]]
 class AuditedCorpus:
     """The published corpus, which grows, and the batch beside it, which stays the same."""
 
-    def __init__(self, lake: Lake, batch_rows: int, seed: int) -> None:
+    def __init__(self, lake: Lake, batch_rows: int, seed: int, published_rows: int = BATCH_ROWS) -> None:
         self.lake = lake
         self.profile = profile()
         self._batch_rows = batch_rows
+        self._published_rows = published_rows
         self._random = np.random.default_rng(seed)
         self._rows = 0
         self._batches = 0
@@ -48,7 +49,7 @@ class AuditedCorpus:
     def grow_to(self, rows: int) -> None:
         """Publish batches until main holds so many rows."""
         while self._rows < rows:
-            count = min(BATCH_ROWS, rows - self._rows)
+            count = min(self._published_rows, rows - self._rows)
             self._batches += 1
             name = f"batch-{self._batches:05}"
             documents = self._documents(self._rows // CHUNKS_A_DOCUMENT, count // CHUNKS_A_DOCUMENT)
@@ -58,6 +59,10 @@ class AuditedCorpus:
             self._add(DOCUMENT_VERSIONS, name, [self._versions(name, self._batches, documents, source)])
             self._journal(name, self._batches, PUBLISHED, documents, source)
             self._rows += count
+
+    def doc_id(self, document: int) -> str:
+        """The id of one of the documents that were published."""
+        return f"{document:08}.md"
 
     def put_batch(self) -> tuple[Lake, str]:
         """Put the batch on branches from main's head, with its plan; the lake and the batch's id."""
@@ -85,7 +90,7 @@ class AuditedCorpus:
 
     def _documents(self, first: int, count: int) -> dict[str, list[str]]:
         """Documents by their ids, each as the texts of its chunks."""
-        names = [f"{number:08}.md" for number in range(first, first + count)]
+        names = [self.doc_id(number) for number in range(first, first + count)]
         return {name: [f"{name} part {part}: {FILLER}" for part in range(CHUNKS_A_DOCUMENT)] for name in names}
 
     def _source_rows(self, documents: dict[str, list[str]]) -> pa.Table:

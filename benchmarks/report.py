@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measures import Spread, short
+from benchmarks.plots import draw
 
-JSON_FILE, MARKDOWN_FILE = "results.json", "RESULTS.md"
+JSON_FILE, MARKDOWN_FILE, PLOTS = "results.json", "RESULTS.md", "plots"
 VERDICTS = {True: "reached", False: "**missed**", None: ""}
 
 Row = list[str]
@@ -49,6 +50,16 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Plot:
+    """Lines over logarithmic axes: by their names, points of x and y."""
+
+    name: str
+    x: str
+    y: str
+    lines: dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """What one group found: figures, tables, and what a reader must know to trust them."""
 
@@ -56,6 +67,7 @@ class Section:
     figures: list[Figure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
 
 
 def write(folder: Path, name: str, section: Section, circumstances: dict[str, Any]) -> Path:
@@ -65,6 +77,8 @@ def write(folder: Path, name: str, section: Section, circumstances: dict[str, An
     kept: dict[str, Any] = json.loads(stored.read_text()) if stored.exists() else {}
     figures = [asdict(figure) | {"limit": figure.limit, "holds": figure.holds} for figure in section.figures]
     kept[name] = asdict(section) | {"figures": figures, "run": circumstances}
+    for each, shown in kept.items():
+        shown["drawn"] = draw(folder / PLOTS, each, shown)
     stored.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     shown = folder / MARKDOWN_FILE
     shown.write_text("\n".join(_markdown(kept)).rstrip() + "\n")
@@ -81,6 +95,7 @@ def _markdown(kept: dict[str, Any]) -> Iterable[str]:
         yield f"## {section['title']} (`{name}`)\n"
         if section["figures"]:
             yield from _table(["target", "figure", "measured", "limit", "", "beside"], [_figure(one) for one in section["figures"]])
+        yield from (f"![{plot}]({PLOTS}/{plot}.svg)\n" for plot in section.get("drawn", ()))
         for table in section["tables"]:
             yield f"{table['title']}:\n"
             yield from _table(table["columns"], table["rows"])

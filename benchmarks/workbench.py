@@ -29,6 +29,7 @@ class Options:
     page_documents: int
     corpus_rows: int
     batch_rows: int
+    scale_documents: int
     peers: tuple[str, ...]
     history: Path | None
     seed: int = 0
