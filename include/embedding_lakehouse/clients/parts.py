@@ -1,5 +1,7 @@
-"""Staged Parquet files: written under a temporary name, renamed, never overwritten, found again by their folder.
+"""Staged Parquet files: never seen half, never overwritten, found again by their folder.
 
+On a disk a file is written under a temporary name and renamed. In a bucket an object is seen once it is complete; there is no renaming,
+and closing a stream completes the object with what was written until then, also where an error closes it.
 Vectors are byte-stream-split and compressed lightly, without dictionaries: twice as fast as PyIceberg's own writer and smaller.
 """
 
@@ -36,21 +38,45 @@ def write_part(
     rows = pa.Table.from_arrays([_column(rows, field) for field in schema], schema=schema.with_metadata(metadata))
     name = f"{folder}/{uuid.uuid4().hex}.parquet"
     filesystem, path = _filesystem(table, name)
-    if isinstance(filesystem, LocalFileSystem):
-        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-        temporary = f"{path}.writing"
-        try:
-            _write(filesystem, temporary, rows, row_group_rows)
-            filesystem.move(temporary, path)
-        except OSError as error:
-            # A full disk is not to stay full of what nobody will read.
-            Path(temporary).unlink(missing_ok=True)
-            raise LakehouseError(
-                f"could not write {name}: {error}. What was staged before is kept: make room and run the task again"
-            ) from error
-    else:
-        _write(filesystem, path, rows, row_group_rows)
+    try:
+        if isinstance(filesystem, LocalFileSystem):
+            _write_file(filesystem, path, rows, row_group_rows)
+        else:
+            _put_object(filesystem, path, _encoded(rows, row_group_rows))
+    except OSError as error:
+        raise LakehouseError(
+            f"could not write {name}: {error}. What was staged before is kept: mend what the message says (room, permissions, network) "
+            "and run the task again"
+        ) from error
     return name
+
+
+def _write_file(filesystem: LocalFileSystem, path: str, rows: pa.Table, row_group_rows: int | None) -> None:
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    temporary = f"{path}.writing"
+    try:
+        with filesystem.open_output_stream(temporary) as sink:
+            _write(sink, rows, row_group_rows)
+        filesystem.move(temporary, path)
+    except OSError:
+        # A full disk is not to stay full of what nobody will read.
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _put_object(filesystem: FileSystem, path: str, content: pa.Buffer) -> None:
+    """In one call, so that a failed upload is never completed. Above 10 MB it is a multipart upload.
+
+    A signal just before that call still completes an empty object, which readers pass over.
+    """
+    with filesystem.open_output_stream(path) as sink:
+        sink.write(content)
+
+
+def _encoded(rows: pa.Table, row_group_rows: int | None) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    _write(sink, rows, row_group_rows)
+    return sink.getvalue()
 
 
 def _column(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
@@ -59,19 +85,18 @@ def _column(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
     return rows[field.name].cast(field.type)
 
 
-def _write(filesystem: FileSystem, path: str, rows: pa.Table, row_group_rows: int | None) -> None:
+def _write(sink: pa.NativeFile, rows: pa.Table, row_group_rows: int | None) -> None:
     has_vectors = VECTOR_COLUMN in rows.column_names
     dictionary = [name for name in ("model_name", "model_version", "profile", "batch_id", "chunking_strategy") if name in rows.column_names]
-    with filesystem.open_output_stream(path) as sink:
-        pq.write_table(
-            rows,
-            sink,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=dictionary,
-            use_byte_stream_split=[f"{VECTOR_COLUMN}.list.element"] if has_vectors else False,
-            row_group_size=row_group_rows,
-        )
+    pq.write_table(
+        rows,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionary,
+        use_byte_stream_split=[f"{VECTOR_COLUMN}.list.element"] if has_vectors else False,
+        row_group_size=row_group_rows,
+    )
 
 
 def list_parts(table: IcebergTable, folder: str) -> list[str]:
@@ -79,7 +104,7 @@ def list_parts(table: IcebergTable, folder: str) -> list[str]:
     filesystem, path = _filesystem(table, folder)
     prefix = folder[: len(folder) - len(path)]
     found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
-    return sorted(f"{prefix}{file.path}" for file in found if file.type == FileType.File and file.path.endswith(".parquet"))
+    return sorted(f"{prefix}{file.path}" for file in found if file.size and file.path.endswith(".parquet"))
 
 
 def read_parts(
@@ -95,14 +120,14 @@ def read_parts(
 def write_note(table: IcebergTable, location: str, note: str) -> None:
     """Write a small text as a file, whole or not at all, by the table's own access; one of the same name is replaced."""
     filesystem, path = _filesystem(table, location)
-    written = path
-    if isinstance(filesystem, LocalFileSystem):
-        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-        written = f"{path}.{uuid.uuid4().hex}"
+    if not isinstance(filesystem, LocalFileSystem):
+        _put_object(filesystem, path, pa.py_buffer(note.encode()))
+        return
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    written = f"{path}.{uuid.uuid4().hex}"
     with filesystem.open_output_stream(written) as sink:
         sink.write(note.encode())
-    if written != path:
-        filesystem.move(written, path)
+    filesystem.move(written, path)
 
 
 def read_notes(table: IcebergTable, folder: str, ending: str) -> dict[str, str]:
@@ -111,7 +136,7 @@ def read_notes(table: IcebergTable, folder: str, ending: str) -> dict[str, str]:
     found = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
     notes: dict[str, str] = {}
     for file in found:
-        if file.type == FileType.File and file.path.endswith(ending):
+        if file.size and file.path.endswith(ending):
             with filesystem.open_input_stream(file.path) as source:
                 notes[file.base_name.removesuffix(ending)] = source.read().decode()
     return notes
