@@ -1,9 +1,8 @@
-"""The main way of the DAGs as Airflow runs them, from a prefix of a bucket to an index and back: the same tests on whatever lake.
+"""The main way of the DAGs, from a prefix of a bucket to an index and back: the same story on whatever lake the connections lead to.
 
-A module gives the fixture `way`, whose lake is the one behind the connections, and a subclass of `MainWay`.
+A module gives the fixture `way` and a subclass of `MainWay`.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -15,23 +14,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dev.stack.component import ROOT
-from dev.stack.ports import HOST
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import statements
+from embedding_lakehouse.core.chunking import chunk_document
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
-from embedding_lakehouse.core.monitoring_tables import DRIFT_VERDICTS
-from embedding_lakehouse.core.tables import SOURCE_DOCUMENTS
+from embedding_lakehouse.core.tables import INDEX_SYNCS, SOURCE_DOCUMENTS
 from embedding_lakehouse.receipts import explain
-from tests.batches import current_documents, run_batch, state_of
-from tests.index_fixtures import API_KEY, Following
+from embedding_lakehouse.steps.set_up import create_tables, create_views
+from embedding_lakehouse.steps.set_up_index import create_index
+from tests.batches import current_documents, run_batch
+from tests.index_fixtures import API_KEY
 from tests.ingest_runner import Ingestion
+from tests.reconcile_fixtures import Reconciling
+from tests.release_fixtures import Rebuilding
 from tests.roll_back_fixtures import RollingBack
 
 PROFILE = """
@@ -58,12 +61,11 @@ AFTER = {name: text for name, text in BEFORE.items() if name != "gates.md"} | {
 }
 # Beside the prefix, and never to be seen.
 ELSEWHERE = {"handbook-old/pumps.md": "An old text.", "private/pay.csv": "id,text\n1,secret\n"}
-WORN_RECORD = chunk_id("pumps.md", "## Wear\n\nAfter 2,000 hours its seal is worn: ± 0.1 mm.")
 
 
 @dataclass
 class Way:
-    """A bucket of documents, a lake and an index, which only DAGs change; what a test asks for is read from the lake and the index."""
+    """A bucket of documents, a lake and an index, changed by the DAGs' steps alone; what is in them is read from there."""
 
     bucket: Any
     service: IndexService
@@ -76,9 +78,18 @@ class Way:
         return connect()
 
     @property
+    def following(self) -> Rebuilding:
+        """The index as it follows the lake."""
+        return Rebuilding(self.lake, settings.profile("bundled"), self.service)
+
+    @property
     def rolling(self) -> RollingBack:
         """What the lake and the index hold."""
-        return RollingBack(Following(self.lake, settings.profile("bundled"), self.service))
+        return RollingBack(self.following)
+
+    @property
+    def source(self) -> str:
+        return f"s3://{self.bucket.name}/handbook"
 
     def put(self, documents: Mapping[str, str]) -> None:
         """Make these the objects of the prefix."""
@@ -90,21 +101,72 @@ class Way:
 
     def follow(self) -> None:
         """Ingest, embed and sync, as the assets would chain them."""
-        self.run("ingest_documents", source=f"s3://{self.bucket.name}/handbook", allow_deletes=True)
-        self.run("embed_documents", allow_deletes=True)
-        self.run("sync_index")
+        self.ingest()
+        self.embed()
+        self.sync()
         self.batches.append(max(self.rolling.states()))
         self.answered_at.append(datetime.now(UTC))
 
-    def run(self, name: str, **params: Any) -> set[str]:
-        """One run of a DAG; its tasks that succeeded."""
-        states = {(task.task_id, str(task.state)) for task in dag_of(name).test(run_conf=params).get_task_instances()}
-        assert {state for _, state in states} <= {"success", "skipped"}, states
-        return {task for task, state in states if state == "success"}
+    def set_up(self) -> None:
+        create_tables(lake=self.lake)
+        create_views(self.lake)
+        create_index("bundled", lake=self.lake, service=self.service)
+
+    def ingest(self) -> None:
+        Ingestion(self.lake, self.source, {"allow_deletes": True}).run()
+
+    def embed(self) -> None:
+        run_batch(self.lake, "bundled", load_model(settings.profile("bundled")))
+
+    def sync(self) -> None:
+        self.following.sync()
+
+    def roll_back(self, without_batch: str) -> None:
+        self.rolling.roll_back(without_batch=without_batch)
+
+    def rebuild(self) -> None:
+        """By a bulk import, whose files are staged beside the tables."""
+        self.following.rebuild(method="import")
+
+    def reconcile(self) -> None:
+        Reconciling(self.following).reconcile()
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         """A table as it is now."""
         return self.lake.table(table).scan().to_arrow().to_pylist()
+
+
+class DagWay(Way):
+    """The same by the DAGs. A second batch is embedded by steps, since its audit asks Trino as much as the first one's."""
+
+    def run(self, name: str, **params: Any) -> None:
+        """One run of a DAG, of which no task may fail."""
+        states = {(task.task_id, str(task.state)) for task in dag_of(name).test(run_conf=params).get_task_instances()}
+        assert {state for _, state in states} <= {"success", "skipped"}, states
+
+    def set_up(self) -> None:
+        self.run("set_up_lakehouse")
+
+    def ingest(self) -> None:
+        self.run("ingest_documents", source=self.source, allow_deletes=True)
+
+    def embed(self) -> None:
+        if self.batches:
+            super().embed()
+        else:
+            self.run("embed_documents")
+
+    def sync(self) -> None:
+        self.run("sync_index")
+
+    def roll_back(self, without_batch: str) -> None:
+        self.run("roll_back_embeddings", without_batch=without_batch, reason="a test", ask=False)
+
+    def rebuild(self) -> None:
+        self.run("rebuild_index", dry_run=False, method="import", reason="a test")
+
+    def reconcile(self) -> None:
+        self.run("reconcile_index")
 
 
 @cache
@@ -126,32 +188,15 @@ def index_server(home: Path, environment: Mapping[str, str]) -> Iterator[IndexSe
         server.terminate()
 
 
-def connections(service: IndexService, trino_port: int, iceberg: dict[str, Any], aws: dict[str, Any]) -> dict[str, str]:
-    """The environment variables with Airflow's connections."""
-    trino = {"conn_type": "trino", "host": HOST, "port": trino_port, "login": "airflow", "schema": "embeddings_db"}
-    pinecone = {"conn_type": "generic", "host": service.host, "password": API_KEY}
-    made = {
-        "trino_default": trino | {"extra": {"catalog": "lakehouse", "protocol": "http"}},
-        "iceberg_default": iceberg,
-        "aws_default": aws,
-        "pinecone_default": pinecone,
+def vectors_of(documents: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """The vector (float32) of every chunk of the documents by its id: what no lake has any part in."""
+    profile = settings.profile("bundled")
+    texts = {
+        chunk_id(name, chunk.text): chunk.text
+        for name, text in documents.items()
+        for chunk in chunk_document(text, profile.chunking, "text/markdown" if name.endswith(".md") else "text/plain")
     }
-    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in made.items()}
-
-
-def walk_by_steps(lake: Lake, folder: Path) -> list[dict[str, Any]]:
-    """What a lake holds after each batch of the same documents from a folder, by the steps alone."""
-    ingestion, states = Ingestion(lake, str(folder), {"allow_deletes": True}), []
-    for documents in (BEFORE, AFTER):
-        for file in folder.rglob("*.*"):
-            file.unlink()
-        for name, text in documents.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
-        ingestion.run()
-        run_batch(lake, "bundled", load_model(settings.profile("bundled")))
-        states.append(state_of(lake))
-    return states
+    return dict(zip(texts, load_model(profile).embed(list(texts.values())).vectors, strict=True))
 
 
 class MainWay:
@@ -161,68 +206,57 @@ class MainWay:
         for key, text in ELSEWHERE.items():
             way.bucket.put_object(Key=key, Body=text.encode())
         way.put(BEFORE)
-        assert way.run("set_up_lakehouse") == {"create_tables", "create_views", "create_indexes"}
+        way.set_up()
         way.follow()
         assert {row["doc_id"]: row["document_text"] for row in way.rows(SOURCE_DOCUMENTS)} == BEFORE
-        assert current_documents(way.lake, "bundled").keys() == BEFORE.keys()
-        assert WORN_RECORD in way.rolling.records()
-        assert way.rolling.records() == way.rolling.expected_records()
+        assert_index_holds(way, BEFORE)
 
     def test_an_edit_a_deletion_and_an_addition_move_just_their_records(self, way: Way) -> None:
-        before = way.rolling.records()
         way.put(AFTER)
         way.follow()
-        after = way.rolling.records()
-        assert after == way.rolling.expected_records()
-        assert WORN_RECORD not in after
-        assert (len(before.keys() - after.keys()), len(after.keys() - before.keys())) == (2, 2)
+        assert_index_holds(way, AFTER)
         batch = way.rolling.row(way.batches[1])
         assert (batch["documents_new"], batch["documents_changed"], batch["documents_deleted"]) == (1, 1, 1)
-        assert batch["texts_embedded"] == 2
-
-    def test_a_quiet_run_changes_nothing(self, way: Way) -> None:
-        before = way.rolling.states()
-        assert way.run("ingest_documents", source=f"s3://{way.bucket.name}/handbook") == {"list_files"}
-        assert way.run("embed_documents") == {"detect_changes", "plan_batch"}
-        assert way.run("sync_index") == {"plan_sync"}
-        assert way.rolling.states() == before
+        assert batch["texts_embedded"] == len(vectors_of(AFTER).keys() - vectors_of(BEFORE).keys())
+        sync = max(way.rows(INDEX_SYNCS), key=lambda row: row["finished_at"])
+        assert (sync["records_upserted"], sync["records_deleted"]) == (batch["texts_embedded"], 2)
 
     def test_every_view_answers(self, way: Way) -> None:
         with way.lake.sql.connect() as connection:
             cursor = connection.cursor()
             counts = {view: cursor.execute(f"select count(*) from {view.partition('/')[2]}").fetchone() for view in statements("views")}
         assert counts["views/current_documents"] == [len(AFTER)]
-        assert counts["views/current_embeddings"] == [len(way.rolling.records())]
+        assert counts["views/current_embeddings"] == [len(vectors_of(AFTER))]
 
     def test_a_batch_is_taken_back_and_the_index_follows(self, way: Way) -> None:
-        way.run("roll_back_embeddings", without_batch=way.batches[1], reason="a test", ask=False)
-        way.run("sync_index")
+        way.roll_back(way.batches[1])
+        way.sync()
         assert way.rolling.states()[way.batches[1]] == "rejected"
-        assert current_documents(way.lake, "bundled").keys() == BEFORE.keys()
-        assert way.rolling.records() == way.rolling.expected_records()
-        assert WORN_RECORD in way.rolling.records()
+        assert_index_holds(way, BEFORE)
 
-    @pytest.mark.parametrize("moment", [0, None])
-    def test_a_receipt_leads_to_the_text_as_it_was(self, way: Way, moment: int | None) -> None:
-        asked_at = way.answered_at[moment] if moment is not None else None
-        (receipt,) = explain([WORN_RECORD], at=asked_at, lake=way.lake).receipts
-        assert receipt.version.document_text == WORN
+    @pytest.mark.parametrize("moment", [0, 1])
+    def test_a_receipt_leads_to_the_text_as_it_was(self, way: Way, moment: int) -> None:
+        text = (WORN, NEW)[moment]
+        record = chunk_id("pumps.md", text[text.index("## Wear") :].strip())
+        (receipt,) = explain([record], at=way.answered_at[moment], lake=way.lake).receipts
+        assert receipt.version.document_text == text
         assert (receipt.version.is_text_verified, receipt.version.is_passage_in_place) == (True, True)
-        assert receipt.version.source_uri == f"s3://{way.bucket.name}/handbook/pumps.md"
+        assert receipt.version.source_uri == f"{way.source}/pumps.md"
 
-    @pytest.mark.parametrize("method", ["import", "upserts"])
-    def test_the_index_is_rebuilt_beside_the_live_one(self, way: Way, method: str) -> None:
-        live = way.rolling.following.namespace
-        done = way.run("rebuild_index", dry_run=False, method=method, reason="a test")
-        assert ("fill_release.await_import" in done) == (method == "import")
-        assert way.rolling.following.namespace != live
-        assert way.rolling.records() == way.rolling.expected_records()
-
-    def test_the_index_equals_the_record(self, way: Way) -> None:
-        way.run("reconcile_index")
+    def test_the_index_is_rebuilt_by_an_import_and_equals_the_record(self, way: Way) -> None:
+        live = way.following.namespace
+        way.rebuild()
+        assert way.following.namespace != live
+        assert_index_holds(way, BEFORE)
+        way.reconcile()
         (compared,) = way.rows(INDEX_RECONCILIATIONS)
-        assert (compared["fidelity"], compared["expected_count"], compared["is_complete"]) == (1.0, len(way.rolling.records()), True)
+        assert (compared["fidelity"], compared["expected_count"], compared["is_complete"]) == (1.0, len(vectors_of(BEFORE)), True)
 
-    def test_drift_is_measured(self, way: Way) -> None:
-        way.run("monitor_embeddings")
-        assert way.rows(DRIFT_VERDICTS)
+
+def assert_index_holds(way: Way, documents: Mapping[str, str]) -> None:
+    """The lake's current state is that of these documents, and the index has their vectors with the record's receipts."""
+    vectors, records = vectors_of(documents), way.following.records()
+    assert current_documents(way.lake, "bundled").keys() == documents.keys()
+    assert records.keys() == vectors.keys()
+    assert all(np.allclose(records[name].values, vectors[name], atol=1e-6) for name in records)
+    assert way.rolling.records() == way.rolling.expected_records()

@@ -1,5 +1,5 @@
 """What docker-compose.yaml mounts, run here without Docker: Trino and PyIceberg on a REST catalog and S3, as the file tells both, and the
-init script. moto stands for SeaweedFS's S3, and Iceberg's own test server for its catalog.
+init script. The main way goes through all of it. moto stands for SeaweedFS's S3, and Iceberg's own test server for its catalog.
 """
 
 import json
@@ -7,10 +7,7 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -18,21 +15,15 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from dev.stack.component import ROOT
-from dev.stack.ports import HOST, free_port
-from dev.stack.programs import Programs
-from dev.stack.trino_server import trino_component
-from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.clients.sql import statements
-from embedding_lakehouse.steps.set_up import create_tables, create_views
-from tests.batches import current_documents, put_documents, run_batch
+from dev.stack.ports import HOST
 from tests.compose import environment_of
-from tests.lake_fixtures import module_profiles
+from tests.lake_fixtures import declare, declared_profiles
+from tests.lake_trino import lake_trino
+from tests.main_way import PROFILE, MainWay, Way, index_server
 from tests.rest_catalog import rest_catalog
 
-__all__ = ["module_profiles"]
-
 CATALOGS = ROOT / "dev" / "compose" / "trino"
-TRINO_SECONDS = 240
+KEYS = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 
 
 @pytest.fixture(scope="module")
@@ -41,29 +32,33 @@ def s3() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
     server.start()
     address = "http://{}:{}".format(*server.get_host_and_port())
-    boto3.client("s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x").create_bucket(
-        Bucket="lakehouse"
-    )
+    boto3.client("s3", endpoint_url=address, **KEYS).create_bucket(Bucket="lakehouse")
     yield address
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def compose_lake(s3: str, tmp_path_factory: pytest.TempPathFactory, module_profiles: Path) -> Iterator[Lake]:
-    """The lake behind the connections of the compose file, with its Trino catalog, every table and every view."""
+def way(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    """The lake behind the connections of the compose file, with its Trino catalog."""
     folder = tmp_path_factory.mktemp("compose")
     told = environment_of("trino")
-    with rest_catalog(folder, s3, told) as catalog, pytest.MonkeyPatch.context() as patch:
-        here = {"http://seaweedfs:8181": catalog, "http://seaweedfs:8333": s3}
-        with trino(folder, _moved(told, here)) as port:
+    here = {"http://seaweedfs:8333": s3}
+    with rest_catalog(folder, s3, told) as catalog:
+        here["http://seaweedfs:8181"] = catalog
+        # Where it listens is the one thing that differs.
+        ours = {name: value for name, value in _moved(told, here).items() if not name.startswith("TRINO_")}
+        with (
+            declared_profiles(folder / "profiles.toml") as profiles,
+            index_server(folder / "index", ours | {"AWS_ENDPOINT_URL_S3": s3}) as service,
+            lake_trino(folder, CATALOGS, ours) as port,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            declare(profiles, PROFILE)
             here['"host": "trino", "port": 8080'] = f'"host": "{HOST}", "port": {port}'
             for name, value in _moved(environment_of("airflow-scheduler"), here).items():
                 if name.startswith("AIRFLOW_CONN_"):
                     patch.setenv(name, value)
-            lake = connect()
-            create_tables(lake=lake)
-            create_views(lake)
-            yield lake
+            yield Way(boto3.resource("s3", endpoint_url=s3, **KEYS).create_bucket(Bucket="handbooks"), service)
 
 
 def _moved(environment: dict[str, str], here: dict[str, str]) -> dict[str, str]:
@@ -74,40 +69,8 @@ def _moved(environment: dict[str, str], here: dict[str, str]) -> dict[str, str]:
     return moved
 
 
-@contextmanager
-def trino(home: Path, environment: dict[str, str]) -> Iterator[int]:
-    """Run Trino with the catalog files of the compose file and the environment that it tells; yields its port."""
-    port = free_port(0)
-    component = trino_component(home, port, CATALOGS)
-    # Where it listens is the one thing that differs.
-    ours = {name: environment[name] for name in environment if not name.startswith("TRINO_")}
-    programs = Programs(home, ROOT)
-    started = programs.start(replace(component.program, environment={**ours, **component.program.environment}))
-    try:
-        deadline = time.monotonic() + TRINO_SECONDS
-        while (trouble := component.probe(started)) and time.monotonic() < deadline and programs.running("trino"):
-            time.sleep(0.5)
-        assert trouble is None, f"Trino {trouble}: {programs.log('trino').read_text()[-2000:]}"
-        yield port
-    finally:
-        programs.stop(["trino"])
-
-
-def test_batches_are_committed_audited_and_published_over_a_rest_catalog(compose_lake: Lake) -> None:
-    put_documents(compose_lake, {"a": "# One\n\nThe first text.", "b": "# Two\n\nThe second text."})
-    run_batch(compose_lake)
-    put_documents(compose_lake, {"a": "# One\n\nThe first text, edited.", "c": "# Three\n\nA third text."})
-    run_batch(compose_lake)
-    assert set(current_documents(compose_lake)) == {"a", "c"}
-
-
-def test_views_open_over_a_rest_catalog(compose_lake: Lake) -> None:
-    with closing(compose_lake.sql.connect()) as connection:
-        views = (
-            connection.cursor().execute("select table_name from information_schema.views where table_schema = 'embeddings_db'").fetchall()
-        )
-        assert connection.cursor().execute("select * from profile_coverage").fetchall() is not None
-    assert {f"views/{name}" for (name,) in views} == set(statements("views"))
+class TestOnARestCatalog(MainWay):
+    """The whole story, told by the steps, since each DAG's task is one of them."""
 
 
 def test_the_init_script_migrates_the_database_and_keeps_the_password_to_its_owner(airflow_database: Path, tmp_path: Path) -> None:
