@@ -46,9 +46,11 @@ def export_records(lake: Lake, uri: str, sync: Sync, shard: int, profile: Profil
     return {"records": records, "requests": files, "bytes": size, "lsn": None}
 
 
-def is_exported(lake: Lake, uri: str, sync: Sync, shard: int) -> bool:
-    """Whether the shard has files there."""
-    return lake.table(DOCUMENT_EMBEDDINGS).io.new_input(_file(uri, sync, shard, 0)).exists()
+def is_exported(lake: Lake, uri: str, sync: Sync, shard: int, done: dict[str, Any]) -> bool:
+    """Whether the files of a finished shard are there, each whole: one that an error closed has rows, but not all."""
+    io = lake.table(DOCUMENT_EMBEDDINGS).io
+    files = [io.new_input(_file(uri, sync, shard, number)) for number in range(done["requests"])]
+    return all(file.exists() for file in files) and sum(map(len, files)) == done["bytes"]
 
 
 def remove_exported(lake: Lake, uri: str) -> None:

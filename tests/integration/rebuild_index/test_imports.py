@@ -64,7 +64,7 @@ def test_an_import_that_fails_says_why_and_is_mended_by_the_next_run(builder: La
     rebuilding.rebuild_until("fill_shard", method="import", import_uri=str(tmp_path))
     (file,) = exported(tmp_path)
     whole = file.read_bytes()
-    file.write_bytes(b"not a Parquet file")
+    file.write_bytes(b"not Parquet".ljust(len(whole)))
     with pytest.raises(ConfigurationError, match=r"is failed: .*Parquet"):
         rebuilding.rebuild(method="import", import_uri=str(tmp_path))
     assert rebuilding.states() == {"r1": "live", "r2": "building"}
@@ -86,6 +86,11 @@ def test_an_import_that_runs_is_cancelled_with_its_release(builder: LakeBuilder,
 def test_a_run_with_another_folder_exports_again(builder: LakeBuilder, rebuilding: Rebuilding, tmp_path: Path):
     builder.publish(CORPUS)
     rebuilding.rebuild_until("fill_shard", method="import", import_uri=str(tmp_path / "one"))
+    # A run with that folder was killed while it wrote there.
+    (file,) = exported(tmp_path / "one")
+    half = tmp_path / "two" / file.relative_to(tmp_path / "one")
+    half.parent.mkdir(parents=True)
+    half.write_bytes(file.read_bytes()[:100])
     rebuilding.rebuild(method="import", import_uri=str(tmp_path / "two"), run_id="another run")
     assert difference(builder, rebuilding.records()) == {}
 

@@ -31,7 +31,7 @@ def fill_shard(shard: Shard, lake: Lake | None = None, service: IndexService | N
     fills = Fills(lake, sync.sync_id)
     is_import = shard["method"] == IMPORT
     # Files that were exported for a run with another staging folder are no use to this one.
-    if (done := fills.finished(shard["shard"])) and (not is_import or is_exported(lake, shard["uri"], sync, shard["shard"])):
+    if (done := fills.finished(shard["shard"])) and (not is_import or is_exported(lake, shard["uri"], sync, shard["shard"], done)):
         return done
     filled = _export(lake, shard, sync) if is_import else write_records(lake, service or service_from_connection(), shard)
     fills.finish(shard["shard"], filled)
