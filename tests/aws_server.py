@@ -89,7 +89,7 @@ def _request(environment: dict[str, Any]) -> Request:
 
 @contextmanager
 def aws_server() -> Iterator[AwsServer]:
-    """Run a server. All of a process share one account."""
+    """Run a server, without a database. All of a process share one account."""
     aws = AwsServer()
     application = DomainDispatcherApplication(create_backend_app)
     handler: Callable[..., Any] = lambda environment, start: aws.answer(application, environment, start)  # noqa: E731
@@ -98,6 +98,9 @@ def aws_server() -> Iterator[AwsServer]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
+        glue = aws.client("glue")
+        for database in glue.get_databases()["DatabaseList"]:
+            glue.delete_database(Name=database["Name"])
         yield aws
     finally:
         server.shutdown()

@@ -22,21 +22,27 @@ def ensure_table(catalog: Catalog, table: Table) -> bool:
 
     A new table gets an empty snapshot, since a branch needs one to start from.
     """
-    try:
-        catalog.create_namespace(table.schema_name)
-    except NamespaceAlreadyExistsError:
-        known = True
-    else:
-        known = False
+    is_new = _create_namespace(catalog, table.schema_name)
     try:
         existing = catalog.load_table(table.name)
     except NoSuchTableError:
-        return _create_table(catalog, table) or not known
+        return _create_table(catalog, table) or is_new
     changed = _add_missing_columns(existing, table)
     if existing.current_snapshot() is None:
         existing.append(existing.schema().as_arrow().empty_table())
         return True
     return changed
+
+
+def _create_namespace(catalog: Catalog, name: str) -> bool:
+    """Whether it was created. Looked for first, since who may create tables in a database need not be allowed to create databases."""
+    if catalog.namespace_exists(name):
+        return False
+    try:
+        catalog.create_namespace(name)
+    except NamespaceAlreadyExistsError:
+        return False
+    return True
 
 
 def _create_table(catalog: Catalog, table: Table) -> bool:

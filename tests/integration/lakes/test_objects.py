@@ -15,7 +15,7 @@ from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.parts import delete_folder, list_parts, parts_folder, read_notes, read_parts, write_note, write_part
 from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.schema import ALL_TABLES
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_SYNCS
 from embedding_lakehouse.errors import LakehouseError
 from tests.aws_server import REGION, AwsServer, aws_server
 
@@ -148,6 +148,13 @@ def test_the_keys_of_the_connection_go_to_glue_and_to_s3(aws: AwsServer, table: 
         (True, "of-a-user"),
         (False, "of-a-user"),
     }
+
+
+def test_a_role_that_may_create_no_database_sets_up_tables_in_those_that_exist(
+    aws: AwsServer, catalog: Catalog, table: IcebergTable
+) -> None:
+    aws.refuses = lambda request: request.operation == "AWSGlue.CreateDatabase"
+    assert ensure_table(catalog, INDEX_SYNCS)
 
 
 def test_every_column_is_explained_as_briefly_as_glue_wants_it() -> None:
