@@ -41,9 +41,9 @@ def compact_manifests(lake: Lake, table: Table) -> None:
     lake.sql.execute(f"maintenance/{lake.sql.name}/compact_manifests", table_name=table.name)
 
 
-def expirable_snapshots(table: IcebergTable, keep: Collection[int], before: datetime) -> list[Snapshot]:
-    """The snapshots made before a moment that neither a branch, a tag nor `keep` names."""
-    named = {ref.snapshot_id for ref in table.refs().values()} | set(keep)
+def expirable_snapshots(table: IcebergTable, keep: Collection[int], before: datetime, but: Collection[str] = ()) -> list[Snapshot]:
+    """The snapshots made before a moment that neither a branch, a tag nor `keep` names; tags of the names in `but` do not count."""
+    named = {ref.snapshot_id for name, ref in table.refs().items() if name not in but} | set(keep)
     limit = int(before.timestamp() * 1000)
     return [one for one in table.snapshots() if one.timestamp_ms < limit and one.snapshot_id not in named]
 
@@ -85,11 +85,11 @@ class References:
         return path in self.rows or path in self.metadata or path in self.history
 
 
-def references(table: IcebergTable) -> References:
-    """What all snapshots of the table that are left need, those of branches and tags among them."""
+def references(table: IcebergTable, without: Collection[int] = ()) -> References:
+    """What all snapshots of the table need, those of branches and tags among them, `without` some that are to expire."""
     rows, metadata = set[str](), {table.metadata_location}
     metadata.update(one.statistics_path for one in (*table.metadata.statistics, *table.metadata.partition_statistics))
-    for snapshot in table.snapshots():
+    for snapshot in (one for one in table.snapshots() if one.snapshot_id not in without):
         metadata.add(snapshot.manifest_list)
         for manifest in snapshot.manifests(table.io):
             if manifest.manifest_path not in metadata:
@@ -99,20 +99,21 @@ def references(table: IcebergTable) -> References:
     return References(*(frozenset(stored_path(table, each) for each in found) for found in (rows, metadata, history)))
 
 
-def unneeded_files(table: IcebergTable, before: datetime, protected: Iterable[str] = ()) -> list[StoredFile]:
+def unneeded_files(table: IcebergTable, before: datetime, protected: Iterable[str] = (), without: Collection[int] = ()) -> list[StoredFile]:
     """The files last written before a moment that no snapshot needs, neither in the table's data nor in its metadata folder.
 
-    Under the `protected` folders only what a killed writer left half written counts. Raises LakehouseError, so that nothing is removed,
-    where a needed file is not found: then the listing or the paths cannot be trusted.
+    Under the `protected` folders only what a killed writer left half written counts. `without` some snapshots, it is what nothing will need
+    once they have expired. Raises LakehouseError, so that nothing is removed, where a needed file is not found: then the listing or the
+    paths cannot be trusted.
     """
     table.refresh()
-    known = references(table)
+    known = references(table, without)
     location = table.location().rstrip("/")
     found = [file for folder in (DATA, METADATA) for file in stored_files(table, f"{location}/{folder}")]
     _require_found(table, known, {stored_path(table, file.location) for file in found})
     # What was committed while the files were listed.
     table.refresh()
-    since = references(table)
+    since = references(table, without)
     folders = tuple(f"{stored_path(table, folder).rstrip('/')}/" for folder in protected)
     own = f"{stored_path(table, location).rstrip('/')}/{METADATA}/"
     return [
