@@ -31,12 +31,11 @@ from embedding_lakehouse.errors import ConflictError
 
 OF_BATCHES = (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE)
 OF_SYNCS = (SYNC_CHANGES, INDEX_FILLS)
-# Where rows of finished work may lie, and the column that names the work.
+# The tables where rows of finished work may lie, by name, and the column that names the work.
 KEYED = {
-    **dict.fromkeys(OF_BATCHES, "batch_id"),
-    **dict.fromkeys(OF_SYNCS, "sync_id"),
-    ROLL_BACK_VERSIONS: "batch_id",
-    INDEX_FINDINGS: "reconciliation_id",
+    **{table.name: "batch_id" for table in (*OF_BATCHES, ROLL_BACK_VERSIONS)},
+    **{table.name: "sync_id" for table in OF_SYNCS},
+    INDEX_FINDINGS.name: "reconciliation_id",
 }
 
 
@@ -45,9 +44,9 @@ def finished_work(lake: Lake, declared: Table, before: datetime, receipts_since:
 
     Findings of comparisons are for people, and stay as long as receipts do. A roll-back that nobody approved yet keeps its plan.
     """
-    if declared not in KEYED:
+    if declared.name not in KEYED:
         return []
-    table, column = lake.table(declared), KEYED[declared]
+    table, column = lake.table(declared), KEYED[declared.name]
     keys = present_keys(table, column)
     if declared in OF_BATCHES:
         return finished_keys(keys, _open_batches(lake), before)

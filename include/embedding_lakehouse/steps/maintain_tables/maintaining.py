@@ -87,14 +87,14 @@ class Maintenance:
         keys = finished_work(self.lake, self.declared, self.unneeded_before, self.receipts_since)
         self.done.finished_keys = len(keys)
         if keys and not self.rules.is_dry_run:
-            delete_keys(self.table, KEYED[self.declared], keys)
+            delete_keys(self.table, KEYED[self.declared.name], keys)
 
     def _compact(self, before: Figures) -> None:
         if self.declared.properties == JOURNAL_COMMITS:
             # Put back whole by each change: there is nothing to compact, and a change must never wait for it.
             return
         # Rows that are soon removed are not worth rewriting.
-        is_worth_it = self.declared not in KEYED and rules_of.is_compaction_worth_it(before, self.rules)
+        is_worth_it = self.declared.name not in KEYED and rules_of.is_compaction_worth_it(before, self.rules)
         if is_worth_it and not self.rules.is_dry_run:
             maintenance.compact_files(self.lake, self.declared, self.rules.target_megabytes)
         self.done.is_compacted = is_worth_it
