@@ -163,7 +163,8 @@ def _source_texts(
     An expired snapshot has no time; a version of it is found where a later snapshot holds the same text.
     """
     table = lake.table(SOURCE_DOCUMENTS)
-    texts, times = {}, {}
+    texts: dict[tuple[int, str, str], SourceText] = {}
+    times = {}
     documents: dict[int, set[str]] = defaultdict(set)
     numbers: dict[int, int | None] = {}
     for row in rows:

@@ -26,10 +26,7 @@ def hold_documents(
     hold = Hold(lake, name)
     if lift:
         return _lifted(hold)
-    if doc_ids:
-        lost = hold.keep_documents(sorted(set(doc_ids)))
-    else:
-        lost = hold.keep_moment(find_moment(lake, profile, as_of))
+    lost = hold.keep_documents(sorted(set(doc_ids))) if doc_ids else hold.keep_moment(find_moment(lake, profile, as_of))
     if lost:
         log.warning("of %s source snapshots that are cited, the texts are no longer kept: %s", len(lost), ", ".join(map(str, lost)))
     tags = [f"{declared.name}: {tag}" for declared in HELD_TABLES for tag in hold.tags(declared)]
