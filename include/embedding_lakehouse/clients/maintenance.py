@@ -4,8 +4,8 @@ Trino compacts, since PyIceberg cannot. What expires and what is removed is deci
 are not committed yet: a file goes only if it is old, no snapshot that is left names it, and it lies in no folder that is protected.
 """
 
-import logging
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,29 +16,43 @@ from pyiceberg.table.snapshots import Snapshot
 from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, never_retry
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import StoredFile, remove_file, stored_files, stored_path
-from embedding_lakehouse.core.tables import Table
+from embedding_lakehouse.clients.sql import statements
+from embedding_lakehouse.core.tables import BOUNDED_METADATA, Table
 from embedding_lakehouse.errors import ConflictError, LakehouseError
 
 DATA, METADATA = "data", "metadata"
 # Removing many at once takes time that grows with their square.
 EXPIRED_AT_ONCE = 500
+REMOVED_AT_ONCE = 8
 WRITING = ".writing"
 METADATA_ENDINGS = (".avro", ".metadata.json", ".metadata.json.gz", ".stats", ".puffin")
 
-logger = logging.getLogger(__name__)
 
-
-def compact_files(lake: Lake, table: Table, target_megabytes: int) -> None:
+def compact_files(lake: Lake, table: Table, target_megabytes: int) -> bool:
     """Rewrite the files of main that are smaller than the target, and every file with deleted rows, without those rows.
 
-    A partition with one such small file is left alone. Raises ConflictError where another writer changed the same files.
+    A partition with one such small file is left alone. False where the engine has no statement for it. Raises ConflictError where another
+    writer changed the same files.
     """
-    lake.sql.execute(f"maintenance/{lake.sql.name}/compact_table", table_name=table.name, megabytes=target_megabytes)
+    return _execute(lake, f"maintenance/{lake.sql.name}/compact_table", table_name=table.name, megabytes=target_megabytes)
 
 
-def compact_manifests(lake: Lake, table: Table) -> None:
-    """Rewrite the manifests of main into few. Raises ConflictError where another writer won."""
-    lake.sql.execute(f"maintenance/{lake.sql.name}/compact_manifests", table_name=table.name)
+def compact_manifests(lake: Lake, table: Table) -> bool:
+    """Rewrite the manifests of main into few; False where the engine cannot. Raises ConflictError where another writer won."""
+    return _execute(lake, f"maintenance/{lake.sql.name}/compact_manifests", table_name=table.name)
+
+
+def _execute(lake: Lake, path: str, **names: int | str) -> bool:
+    if path not in statements(path.rpartition("/")[0]):
+        return False
+    lake.sql.execute(path, (), **names)
+    return True
+
+
+def bound_metadata(table: IcebergTable) -> None:
+    """Let each commit remove the metadata files that are older than the last hundred, where the table does not say so yet."""
+    if not table.properties.items() >= BOUNDED_METADATA.items():
+        table.transaction().set_properties(BOUNDED_METADATA).commit_transaction()
 
 
 def expirable_snapshots(table: IcebergTable, keep: Collection[int], before: datetime, but: Collection[str] = ()) -> list[Snapshot]:
@@ -141,7 +155,11 @@ def _require_found(table: IcebergTable, known: References, paths: set[str]) -> N
 
 
 def remove_files(table: IcebergTable, files: Iterable[StoredFile]) -> Iterator[StoredFile]:
-    """Remove the files, each as it is taken from the iterator."""
-    for file in files:
+    """Remove the files, several at a time; each of them once it is gone."""
+
+    def removed(file: StoredFile) -> StoredFile:
         remove_file(table, file.location)
-        yield file
+        return file
+
+    with ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
+        yield from pool.map(removed, files)

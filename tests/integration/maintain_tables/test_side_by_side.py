@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
@@ -58,19 +59,11 @@ def test_a_lost_race_is_left_for_the_next_run_and_fails_nothing(maintaining: Mai
 def test_nothing_is_missing_between_now_and_the_kept_moment(maintaining: Maintaining) -> None:
     for number in range(3):
         put_documents(maintaining.lake, {"doc": f"Text {number}."})
-        since = run_batch(maintaining.lake).row
-    open_batch = {"planned_at": since["planned_at"]}
+        last = run_batch(maintaining.lake).row
     table = maintaining.lake.table(DOCUMENT_VERSIONS)
-    everything = [one.snapshot_id for one in ancestors(table, head_snapshot(table).snapshot_id)]
-    maintaining.run(DOCUMENT_VERSIONS, snapshot_age=maintaining_age(open_batch), small_files=100)
+    before = [one.snapshot_id for one in ancestors(table, head_snapshot(table).snapshot_id)]
+    maintaining.run(DOCUMENT_VERSIONS, snapshot_age=datetime.now(UTC) - last["planned_at"], small_files=100)
     table.refresh()
     left = [one.snapshot_id for one in ancestors(table, head_snapshot(table).snapshot_id)]
-    assert left == everything[: len(left)]
-    assert 2 <= len(left) < len(everything)
-
-
-def maintaining_age(row: dict[str, Any]) -> Any:
-    """The age that reaches back to when a batch was planned."""
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC) - row["planned_at"]
+    # The last batch's own snapshot, and the one that was current when it was planned.
+    assert left == before[:2]

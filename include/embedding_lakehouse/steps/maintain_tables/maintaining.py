@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from embedding_lakehouse.clients import keeping, maintenance
@@ -95,14 +96,18 @@ class Maintenance:
             return
         # Rows that are soon removed are not worth rewriting.
         is_worth_it = self.declared.name not in KEYED and rules_of.is_compaction_worth_it(before, self.rules)
-        if is_worth_it and not self.rules.is_dry_run:
-            maintenance.compact_files(self.lake, self.declared, self.rules.target_megabytes)
-        self.done.is_compacted = is_worth_it
         are_worth_it = rules_of.is_manifest_compaction_worth_it(before, self.rules)
-        if are_worth_it and not self.rules.is_dry_run:
-            maintenance.compact_manifests(self.lake, self.declared)
-        self.done.are_manifests_compacted = are_worth_it
+        if self.rules.is_dry_run:
+            self.done.is_compacted, self.done.are_manifests_compacted = is_worth_it, are_worth_it
+            return
+        if is_worth_it:
+            self.done.is_compacted = maintenance.compact_files(self.lake, self.declared, self.rules.target_megabytes)
+        if are_worth_it:
+            self.done.are_manifests_compacted = maintenance.compact_manifests(self.lake, self.declared)
+        if (is_worth_it, are_worth_it) != (self.done.is_compacted, self.done.are_manifests_compacted):
+            self.done.left.append(f"sql/maintenance has no statement of {self.lake.sql.name} for some of the rewriting")
 
+    @cached_property
     def _needed(self) -> tuple[Tags, set[int], datetime] | None:
         """The tags of those who need a snapshot for long, the snapshots, and since when a tag is too young to be dropped."""
         if self.declared == SOURCE_DOCUMENTS:
@@ -117,10 +122,9 @@ class Maintenance:
         return None
 
     def _tag(self) -> None:
-        needed = self._needed()
-        if needed is None:
+        if not self._needed:
             return
-        tags, snapshots, young_since = needed
+        tags, snapshots, young_since = self._needed
         is_settled = keeping.is_settled_before(young_since)
         if self.rules.is_dry_run:
             lacking, surplus = tags.differences(snapshots, is_settled)
@@ -128,23 +132,25 @@ class Maintenance:
         else:
             self.done.tags_made, self.done.tags_dropped = tags.put(snapshots, is_settled)
 
+    def _kept(self) -> set[int]:
+        """The snapshots that stay: those of recent moments and those that somebody needs, tagged or not."""
+        self.table.refresh()
+        return keeping.recent_snapshots(self.table, self.kept_since) | (self._needed[1] if self._needed else set())
+
     def _expirable(self) -> list[int]:
         """What would expire once the tags are as they should be."""
-        self.table.refresh()
-        keep, surplus = keeping.recent_snapshots(self.table, self.kept_since), set[str]()
-        if needed := self._needed():
-            tags, snapshots, young_since = needed
-            keep |= snapshots
+        kept, surplus = self._kept(), set[str]()
+        if self._needed:
+            tags, snapshots, young_since = self._needed
             surplus = tags.differences(snapshots, keeping.is_settled_before(young_since))[1]
-        return [one.snapshot_id for one in maintenance.expirable_snapshots(self.table, keep, self.kept_since, surplus)]
+        return [one.snapshot_id for one in maintenance.expirable_snapshots(self.table, kept, self.kept_since, surplus)]
 
     def _expire(self) -> None:
         if self.rules.is_dry_run:
             self.done.snapshots_expired = len(self._expirable())
-            return
-        self.table.refresh()
-        keep = keeping.recent_snapshots(self.table, self.kept_since)
-        self.done.snapshots_expired = len(maintenance.expire_snapshots(self.table, keep, self.kept_since))
+        else:
+            maintenance.bound_metadata(self.table)
+            self.done.snapshots_expired = len(maintenance.expire_snapshots(self.table, self._kept(), self.kept_since))
 
     def _remove_files(self) -> None:
         gone = self._expirable() if self.rules.is_dry_run else []
