@@ -51,7 +51,7 @@ def finished_work(lake: Lake, declared: Table, before: datetime, receipts_since:
     if declared in OF_BATCHES:
         return finished_keys(keys, _open_batches(lake), before)
     if declared in OF_SYNCS:
-        return finished_keys(keys, _needed_syncs(lake), before)
+        return finished_keys(keys, needed_syncs(lake), before)
     if declared == INDEX_FINDINGS:
         return finished_keys(keys, (), receipts_since)
     ended = {row["batch_id"] for row in journal(lake).rows()} - _open_batches(lake)
@@ -94,8 +94,8 @@ def _open_batches(lake: Lake) -> set[str]:
     return {row["batch_id"] for row in journal(lake).rows() if row["state"] in OPEN_STATES}
 
 
-def _needed_syncs(lake: Lake) -> set[str]:
-    """Those that may still write or be made good for, and those by which a release is being built, verified and led on."""
+def needed_syncs(lake: Lake) -> set[str]:
+    """The syncs that may still write or be made good for, and those by which a release is being built, verified and led on."""
     rows = Releases(lake).rows()
     building = [row["release_id"] for row in rows if row["state"] in (BUILDING, VERIFIED)]
     recorded = [

@@ -50,7 +50,7 @@ class Story:
     committed: BatchRun
     half_embedded: BatchRun
     half_written: Path
-    dead: Path
+    dead: tuple[Path, Path]
     held: int
 
     @property
@@ -86,9 +86,11 @@ def story(own_module_lake: Lake, module_profiles: Path, faulty_server: str) -> S
     half.result["price"][:] = half.result["price"][:1]
     half.embed()
     folder = Path(parts_folder(lake.table(DOCUMENT_EMBEDDINGS), f"batch_id={half.batch_id}").removeprefix("file://"))
-    half_written, dead = folder / "killed.parquet.writing", folder.with_name(f"batch_id={first.batch_id}") / "late.parquet"
-    half_written.write_bytes(b"half")
-    dead.write_bytes(b"of a try that came too late")
+    half_written = folder / "killed.parquet.writing"
+    dead = (folder.with_name(f"batch_id={first.batch_id}") / "late.parquet", folder.parents[1] / "index_imports" / "r0-s0" / "0.parquet")
+    for file in (half_written, *dead):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"of a try that was killed, or came too late")
     hold_documents("case-1", name, lake=lake, as_of=str(first.row["versions_snapshot"]))
     rules = AT_ONCE.of_keys(AT_ONCE.as_keys() | {"receipt_age": YEAR.total_seconds()})
     return Story(index, Maintaining(lake, rules), first, answered_at, committed, half, half_written, dead, held)
@@ -116,7 +118,7 @@ def test_a_dry_run_says_what_the_run_then_does_and_changes_nothing(story: Story)
 
 
 def test_leftovers_go_and_what_an_open_batch_staged_stays(story: Story) -> None:
-    assert not story.half_written.exists() and not story.dead.exists()
+    assert not [file for file in (story.half_written, *story.dead) if file.exists()]
     assert any(file.suffix == ".parquet" for file in story.half_written.parent.rglob("*"))
 
 
@@ -163,7 +165,6 @@ def test_past_the_retention_of_receipts_current_texts_are_still_whole(story: Sto
     run = story.maintaining.run(*TABLES, receipt_age=timedelta(0))
     assert run[SOURCE_DOCUMENTS.name]["tags_dropped"] > 0
     unchanged = story.receipt(chunk_id("c", "Gamma."))
-    assert story.lake.table(SOURCE_DOCUMENTS).snapshot_by_id(unchanged.version.source_snapshot) in (None, story.held)
     assert (unchanged.version.document_text, unchanged.version.is_text_verified) == ("Gamma.", True)
 
 

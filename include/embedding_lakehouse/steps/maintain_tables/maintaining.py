@@ -12,8 +12,9 @@ from typing import Any
 
 from embedding_lakehouse.clients import keeping, maintenance
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.finished_work import KEYED, delete_keys, finished_work, folders_of_open_work
+from embedding_lakehouse.clients.finished_work import KEYED, delete_keys, finished_work, folders_of_open_work, needed_syncs
 from embedding_lakehouse.clients.iceberg import IcebergTable
+from embedding_lakehouse.clients.import_files import unneeded_exports
 from embedding_lakehouse.clients.keeping import Tags
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.maintenance_runs import record_maintenance
@@ -22,7 +23,7 @@ from embedding_lakehouse.clients.table_figures import measure_table
 from embedding_lakehouse.core import maintenance as rules_of
 from embedding_lakehouse.core.maintenance import Done, Figures, Rules
 from embedding_lakehouse.core.schema import ALL_TABLES
-from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, INDEX_RELEASES, JOURNAL_COMMITS, SOURCE_DOCUMENTS, Table
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_RELEASES, JOURNAL_COMMITS, SOURCE_DOCUMENTS, Table
 from embedding_lakehouse.errors import ConflictError, LakehouseError
 
 logger = logging.getLogger(__name__)
@@ -156,6 +157,8 @@ class Maintenance:
         gone = self._expirable() if self.rules.is_dry_run else []
         protected = folders_of_open_work(self.lake, self.table)
         found = maintenance.unneeded_files(self.table, self.unneeded_before, protected, gone)
+        if self.declared == DOCUMENT_EMBEDDINGS:
+            found += unneeded_exports(self.lake, needed_syncs(self.lake), self.unneeded_before)
         for file in found if self.rules.is_dry_run else maintenance.remove_files(self.table, found):
             self.done.files_removed += 1
             self.done.bytes_removed += file.size_bytes
