@@ -126,8 +126,9 @@ def unneeded_files(table: IcebergTable, before: datetime, protected: Iterable[st
     found = [file for folder in (DATA, METADATA) for file in stored_files(table, f"{location}/{folder}")]
     _require_found(table, known, {stored_path(table, file.location) for file in found})
     # What was committed while the files were listed.
+    seen = {*without, *(one.snapshot_id for one in table.snapshots())}
     table.refresh()
-    since = references(table, without)
+    since = references(table, seen)
     folders = tuple(f"{stored_path(table, folder).rstrip('/')}/" for folder in protected)
     own = f"{stored_path(table, location).rstrip('/')}/{METADATA}/"
     return [

@@ -15,6 +15,8 @@ def test_files_manifests_and_snapshots_do_not_grow_with_the_batches(maintaining:
         run_batch(lake)
         if number in (3, 7):
             after.append(maintaining.run(*READ, BATCH_CHUNKS, EMBEDDING_BATCHES))
+            # What a rewrite replaced is the state before it, which goes with the next run.
+            maintaining.run(*READ)
             # Of metadata files the table itself keeps the last hundred.
             kept.append({table.name: len([file for file in files_of(lake, table) if file.suffix != ".json"]) for table in READ})
     early, late = after
@@ -26,6 +28,6 @@ def test_files_manifests_and_snapshots_do_not_grow_with_the_batches(maintaining:
         assert (row["data_files_after"], row["delete_files_after"]) == (1, 0), table.name
         assert row["is_compacted"] and row["data_files_before"] > 3
         assert row["manifests_after"] <= 2 < row["manifests_before"]
-        assert row["snapshots_after"] < row["snapshots_before"] - 3
+        assert row["snapshots_after"] <= 3 < row["snapshots_before"]
         assert row["stored_bytes_after"] < row["stored_bytes_before"]
     assert len(current_chunks(lake)) == 5
