@@ -10,10 +10,10 @@ FIGURES = ("data_files", "delete_files", "manifests", "snapshots")
 
 def test_files_manifests_and_snapshots_do_not_grow_with_the_batches(maintaining: Maintaining) -> None:
     lake, documents, after, kept = maintaining.lake, {f"doc {number}": f"Text {number}." for number in range(4)}, [], []
-    for number in range(8):
+    for number in range(6):
         put_documents(lake, documents | {"edited": f"Edition {number}."})
         run_batch(lake)
-        if number in (3, 7):
+        if number in (2, 5):
             after.append(maintaining.run(*READ, BATCH_CHUNKS, EMBEDDING_BATCHES))
             # What a rewrite replaced is the state before it, which goes with the next run.
             maintaining.run(*READ)
@@ -29,5 +29,4 @@ def test_files_manifests_and_snapshots_do_not_grow_with_the_batches(maintaining:
         assert row["is_compacted"] and row["data_files_before"] > 3
         assert row["manifests_after"] <= 2 < row["manifests_before"]
         assert row["snapshots_after"] <= 3 < row["snapshots_before"]
-        assert row["stored_bytes_after"] < row["stored_bytes_before"]
     assert len(current_chunks(lake)) == 5

@@ -36,7 +36,7 @@ def test_batches_are_published_while_it_runs_and_nothing_is_lost(maintaining: Ma
 
 
 def test_a_lost_race_is_left_for_the_next_run_and_fails_nothing(maintaining: Maintaining) -> None:
-    for number in range(4):
+    for number in range(3):
         put_documents(maintaining.lake, {"doc": f"Text {number}."})
         run_batch(maintaining.lake)
 
