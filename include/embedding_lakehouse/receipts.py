@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
+from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot, kept_snapshot, snapshot_time
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
@@ -162,12 +162,12 @@ def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int,
     for row in rows:
         documents[row.source_snapshot].add(row.doc_id)
     for source_snapshot, doc_ids in documents.items():
-        snapshot = table.snapshot_by_id(source_snapshot)
+        snapshot = kept_snapshot(table, source_snapshot)
         if snapshot is None:
             continue
-        times[source_snapshot] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+        times[source_snapshot] = datetime.fromtimestamp(snapshot_time(snapshot) / 1000, UTC)
         for part in _slices(sorted(doc_ids), str):
-            for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=source_snapshot):
+            for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=snapshot.snapshot_id):
                 source = SourceText._make(values)
                 texts[source_snapshot, source.doc_id, source.content_hash] = source
     return texts, times
@@ -216,7 +216,7 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
     moment = int(at.timestamp() * 1000)
     for snapshot in ancestors(table, head_snapshot(table).snapshot_id):
         # A journal is put back whole: what its delete leaves was never the state of it.
-        if snapshot.timestamp_ms <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
+        if snapshot_time(snapshot) <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
             return table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()
     return None
 

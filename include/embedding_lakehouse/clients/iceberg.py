@@ -4,13 +4,14 @@ A branch is created together with its files in one commit that requires the bran
 often and by however many tries the commit runs. PyIceberg publishes any branch, a stale one too: ancestry is checked here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import DataScan, TableProperties
@@ -23,6 +24,8 @@ from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 MAIN = "main"
 COMMIT_TRIES = 10
+# The property of a snapshot that took over from an earlier one, whose documents were erased: when that one was made, in milliseconds.
+MADE_AT = "made-at-ms"
 
 
 class MissingTable(ConfigurationError):
@@ -75,6 +78,11 @@ def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equ
         column, low, high = between
         wanted = And(wanted, GreaterThanOrEqual(column, low), LessThan(column, high))
     return table.scan(row_filter=wanted)
+
+
+def rows_of_documents(table: IcebergTable, doc_ids: Iterable[str], columns: tuple[str, ...], snapshot_id: int) -> list[dict[str, Any]]:
+    """These columns of the documents' rows in a snapshot."""
+    return table.scan(row_filter=In("doc_id", set(doc_ids)), selected_fields=columns, snapshot_id=snapshot_id).to_arrow().to_pylist()
 
 
 def delete_rows(table: IcebergTable, **equal: str | int) -> None:
@@ -259,6 +267,22 @@ def publish_branch(table: IcebergTable, branch: str) -> int:
     except CommitFailedException as error:
         raise StaleBranch(f"main of {'.'.join(table.name())} moved while {branch} was published") from error
     return own
+
+
+def source_tag(snapshot_id: int) -> str:
+    """The tag that keeps a snapshot of the source for receipts."""
+    return f"source-{snapshot_id}"
+
+
+def kept_snapshot(table: IcebergTable, snapshot_id: int) -> Snapshot | None:
+    """The snapshot of the source, or the one that took over its tag when documents were erased from it; None where neither is there."""
+    return table.snapshot_by_id(snapshot_id) or table.snapshot_by_name(source_tag(snapshot_id))
+
+
+def snapshot_time(snapshot: Snapshot) -> int:
+    """When the snapshot's state was made, in milliseconds: for one that took over from an earlier one, when that was."""
+    made_at = (snapshot.summary.additional_properties if snapshot.summary else {}).get(MADE_AT)
+    return int(made_at) if made_at else snapshot.timestamp_ms
 
 
 def tag_snapshot(table: IcebergTable, tag: str, snapshot_id: int) -> None:

@@ -5,6 +5,7 @@ Vectors are byte-stream-split and compressed lightly, without dictionaries: twic
 
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,6 +91,36 @@ def read_parts(
         filesystem, path = _filesystem(table, file)
         dataset = ds.dataset(path, format="parquet", filesystem=filesystem)
         yield from dataset.to_batches(columns=columns, filter=condition, batch_size=batch_rows, use_threads=False)
+
+
+def list_files(table: IcebergTable, folder: str) -> dict[str, datetime | None]:
+    """Locations of all files anywhere under `folder`, each with the time it was last changed; none where the folder does not exist."""
+    filesystem, path = _filesystem(table, folder)
+    prefix = folder[: len(folder) - len(path)]
+    found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
+    return {f"{prefix}{file.path}": file.mtime for file in found if file.type == FileType.File}
+
+
+def parquet_of(table: IcebergTable, file: str) -> ds.Dataset:
+    """A Parquet file as it lies there, whatever its columns. Raises pyarrow.ArrowInvalid for one that is not whole."""
+    filesystem, path = _filesystem(table, file)
+    return ds.dataset(path, format="parquet", filesystem=filesystem)
+
+
+def read_bytes(table: IcebergTable, file: str) -> bytes:
+    """The content of a file."""
+    filesystem, path = _filesystem(table, file)
+    with filesystem.open_input_stream(path, compression=None) as source:
+        return source.read()
+
+
+def delete_file(table: IcebergTable, file: str) -> None:
+    """Remove a file; one that is not there is removed already."""
+    filesystem, path = _filesystem(table, file)
+    try:
+        filesystem.delete_file(path)
+    except FileNotFoundError:
+        return
 
 
 def write_note(table: IcebergTable, location: str, note: str) -> None:
