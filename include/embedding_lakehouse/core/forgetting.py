@@ -6,7 +6,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b, sha256
+from itertools import chain
 from struct import pack, unpack
 from typing import Any
 
@@ -49,6 +51,7 @@ OWN = (
 REPLACEMENT = "(removed: it quoted a document that was forgotten)"
 SHORT_NAME = 4
 WINDOW = 24
+WORD = re.compile(r"[\w./-]+")
 HEX_ID = re.compile(r"\b[0-9a-f]{64}\b")
 EMPTY_TEXT = content_hash("")
 
@@ -166,7 +169,7 @@ class Forgotten:
     def _is_said(self, text: str) -> bool:
         return (
             any(found in self.chunk_ids for found in HEX_ID.findall(text))
-            or any(_names(text, name) for name in (*self.doc_ids, *self.places) if name in text)
+            or any(_is_named(text, names) for names in (self.doc_ids, self.places))
             or any(piece in self.pieces for piece in pieces_of(text))
         )
 
@@ -206,8 +209,21 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(member)
 
 
-def _names(text: str, name: str) -> bool:
-    """Whether the text has the name as a word of its own; a very short one only as the whole text, or in quotes."""
-    if len(name) < SHORT_NAME:
-        return text == name or f"'{name}'" in text or f'"{name}"' in text
-    return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
+def _is_named(text: str, names: frozenset[str]) -> bool:
+    """Whether the text has one of the names as a word of its own; a very short one only as the whole text, or in quotes."""
+    plain = (name for name in _words(text) if name in names)
+    odd = (name for name in _odd(names) if name in text and re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text))
+    return any(len(name) >= SHORT_NAME or text == name or f"'{name}'" in text or f'"{name}"' in text for name in chain(plain, odd))
+
+
+def _words(text: str) -> Iterator[str]:
+    """What may be a name of letters, digits and `./-`: a run of them, or a part of it from its beginning to a full stop."""
+    for run in WORD.findall(text):
+        yield run
+        yield from (run[: match.start()] for match in re.finditer(r"\.", run))
+
+
+@cache
+def _odd(names: frozenset[str]) -> tuple[str, ...]:
+    """The names with other characters in them."""
+    return tuple(name for name in names if name and not WORD.fullmatch(name))

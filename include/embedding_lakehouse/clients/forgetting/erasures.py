@@ -7,7 +7,7 @@ from typing import Any
 from embedding_lakehouse.clients.forgetting.holdings import WORK_FOLDER
 from embedding_lakehouse.clients.journal import Journal, JournalRow
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import delete_folder, read_notes, write_note
+from embedding_lakehouse.clients.parts import delete_folder, read_bytes, write_note
 from embedding_lakehouse.core.forgetting import FINISHED, Forgotten
 from embedding_lakehouse.core.forgetting_tables import ERASURES
 from embedding_lakehouse.errors import ConflictError, InputError
@@ -66,17 +66,19 @@ class Notes:
         """Write one note; one of the same name is replaced."""
         write_note(self.lake.table(ERASURES), f"{self._folder}/{name}{NOTE}", json.dumps(content))
 
-    def read(self) -> dict[str, Any]:
-        """Every note by its name."""
-        notes = read_notes(self.lake.table(ERASURES), self._folder, NOTE)
-        return {name: json.loads(content) for name, content in notes.items()}
+    def read(self, name: str, otherwise: Any = None) -> Any:
+        """One note, or `otherwise` where it was never written."""
+        try:
+            return json.loads(read_bytes(self.lake.table(ERASURES), f"{self._folder}/{name}{NOTE}"))
+        except FileNotFoundError:
+            return otherwise
 
     def forgotten(self) -> Forgotten:
         """The documents. Raises ConflictError where the erasure has none any more."""
-        notes = self.read()
-        if DOCUMENTS not in notes:
+        note = self.read(DOCUMENTS)
+        if note is None:
             raise ConflictError(f"the notes of erasure {self.erasure_id} are gone: it was finished meanwhile")
-        return Forgotten.of_note(notes[DOCUMENTS])
+        return Forgotten.of_note(note)
 
     def remove(self) -> None:
         """Remove the notes."""

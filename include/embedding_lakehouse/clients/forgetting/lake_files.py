@@ -38,7 +38,7 @@ def erase_from_tables(lake: Lake, erasure_id: str) -> None:
 
 def _rewritten(lake: Lake, erasure_id: str, declared: Table) -> tuple[Erasing, dict[str, int]]:
     notes = Notes(lake, erasure_id)
-    known = notes.read().get(f"{FILES}{declared.name}", [])
+    known = notes.read(f"{FILES}{declared.name}", [])
     erasing = Erasing(lake.table(declared), notes.forgotten(), erasure_id, set(known))
     rows = erasing.find()
     if erasing.tainted:
@@ -51,7 +51,7 @@ def _removed(lake: Lake, erasure_id: str, erasing: Erasing, figures: dict[str, i
     expired, removed = erasing.expire() if erasing.tainted else (0, 0)
     removed += _remove_unfinished(erasing, started_at)
     notes = Notes(lake, erasure_id)
-    before = notes.read().get(f"{DONE}{erasing.name}", dict.fromkeys(FIGURES, 0))
+    before = notes.read(f"{DONE}{erasing.name}", dict.fromkeys(FIGURES, 0))
     done = figures | {"snapshots_expired": expired, "files_removed": removed}
     notes.write(f"{DONE}{erasing.name}", {name: before[name] + done[name] for name in FIGURES})
     if any(done.values()):
@@ -71,11 +71,11 @@ def _remove_unfinished(erasing: Erasing, started_at: datetime) -> int:
 def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     """Read every file of the lake once more: how many files were read, and what is left of the documents, by table and kind."""
     notes = Notes(lake, erasure_id)
-    forgotten, noted = notes.forgotten(), notes.read()
+    forgotten = notes.forgotten()
     read, left = dict.fromkeys(("parquet", "avro", "other"), 0), dict[str, int]()
     for declared in ALL_TABLES:
         table = lake.table(declared)
-        erasing = Erasing(table, forgotten, erasure_id, set(noted.get(f"{FILES}{declared.name}", [])))
+        erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
         files = stored_files(table)
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]
@@ -95,6 +95,6 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
 
 def done(lake: Lake, erasure_id: str) -> dict[str, dict[str, int]]:
     """What was done to each table, where anything was."""
-    notes = Notes(lake, erasure_id).read()
-    found = {name.removeprefix(DONE): figures for name, figures in notes.items() if name.startswith(DONE)}
+    notes = Notes(lake, erasure_id)
+    found = {table.name: notes.read(f"{DONE}{table.name}", {}) for table in ALL_TABLES}
     return {name: figures for name, figures in sorted(found.items()) if any(figures.values())}

@@ -82,19 +82,30 @@ class Erasing:
         self.table.refresh()
         for name in [name for name in self.table.refs() if name.startswith(OWN_BRANCH)]:
             drop_branch(self.table, name)
-        reaching = [snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)]
-        if reaching:
-            self.table.maintenance.expire_snapshots().by_ids(reaching).commit()
-            self.table.refresh()
+        expired = self._expire_reaching()
         gone = [*self._manifests_of_the_tainted(), *sorted(self.tainted)]
         for file in gone:
             delete_file(self.table, file)
-        return len(reaching), len(gone)
+        return expired, len(gone)
 
     def reached(self) -> int:
         """How many of the table's snapshots still reach what held the documents."""
         self.table.refresh()
         return sum(self._reaches(snapshot) for snapshot in self.table.snapshots())
+
+    def _expire_reaching(self) -> int:
+        for _ in range(COMMIT_TRIES):
+            self.table.refresh()
+            reaching = [snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)]
+            if not reaching:
+                return 0
+            try:
+                self.table.maintenance.expire_snapshots().by_ids(reaching).commit()
+            except CommitFailedException:
+                continue
+            self.table.refresh()
+            return len(reaching)
+        raise ConflictError(f"{self.name} changes faster than its snapshots can be expired: run the task again")
 
     def manifests_left(self, files: Iterable[str]) -> int:
         """How many of these Avro files name what held the documents."""

@@ -52,8 +52,10 @@ def begin_erasure(
         raise ConflictError(
             f"the erasure {begun['erasure_id']} was begun in between: trigger forget_documents again, which finishes it first"
         )
-    notes = Notes(lake, begun["erasure_id"]).read()
-    tombstones.put(lake, {doc_id: set(found) for doc_id, found in notes[CONTENTS].items()}, begun)
+    if begun["state"] != BEGUN:
+        return str(begun["erasure_id"])
+    contents = Notes(lake, begun["erasure_id"]).read(CONTENTS, {})
+    tombstones.put(lake, {doc_id: set(found) for doc_id, found in contents.items()}, begun)
     _stop_others(lake, service or service_from_connection(), begun["erasure_id"])
     return str(begun["erasure_id"])
 

@@ -10,7 +10,7 @@ from embedding_lakehouse.clients.forgetting.erasures import Notes
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import write_note
 from embedding_lakehouse.core.erasures import UNREACHABLE
-from embedding_lakehouse.core.forgetting import BEGUN, CERTIFIED, FINISHED
+from embedding_lakehouse.core.forgetting import BEGUN, CERTIFIED, FINISHED, salted
 from embedding_lakehouse.core.forgetting_tables import ERASURES
 from embedding_lakehouse.steps.forget_documents.erasing import RECORDS
 
@@ -37,7 +37,7 @@ def certify_erasure(erasure_id: str, evidence: dict[str, Any], lake: Lake | None
 
 
 def _certificate(lake: Lake, row: dict[str, Any], evidence: dict[str, Any]) -> dict[str, Any]:
-    stones = [one for one in tombstones.journal(lake).rows() if one["erasure_id"] == row["erasure_id"]]
+    notes, salt = Notes(lake, row["erasure_id"]), tombstones.in_force(lake).salt
     return {
         "erasure_id": row["erasure_id"],
         "requested_by": row["requested_by"],
@@ -48,10 +48,10 @@ def _certificate(lake: Lake, row: dict[str, Any], evidence: dict[str, Any]) -> d
         "certified_at": datetime.now(UTC).isoformat(),
         "document_count": row["document_count"],
         "hash": "SHA-256 hex of salt || '||' || doc_id",
-        "salt": stones[0]["salt"] if stones else None,
-        "document_hashes": sorted(one["id_hash"] for one in stones)[:MOST_HASHES],
+        "salt": salt,
+        "document_hashes": sorted(salted(salt, doc_id) for doc_id in notes.forgotten().doc_ids)[:MOST_HASHES],
         "tables": lake_files.done(lake, row["erasure_id"]),
-        "records_removed": Notes(lake, row["erasure_id"]).read().get(RECORDS, {}),
+        "records_removed": notes.read(RECORDS, {}),
         "checked": evidence,
         "out_of_reach": list(UNREACHABLE),
     }

@@ -31,7 +31,7 @@ def erase_index(erasure_id: str, lake: Lake | None = None, service: IndexService
     if named(lake, erasure_id)["state"] == BEGUN:
         notes = Notes(lake, erasure_id)
         erased = erase_records(lake, service or service_from_connection(), notes.forgotten())
-        before = notes.read().get(RECORDS, {})
+        before = notes.read(RECORDS, {})
         notes.write(RECORDS, {name: max(count, count + before.get(name, 0)) for name, count in erased.items()})
         log.info("records removed: %s", ", ".join(f"{name} {count}" for name, count in erased.items()) or "there is no release")
     return erasure_id
