@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, scale, undo, writing
+from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, scale, undo, upkeep, writing
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
@@ -34,6 +34,7 @@ GROUPS = {
     "page": page,
     "checks": checks,
     "scale": scale,
+    "upkeep": upkeep,
 }
 
 
@@ -73,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--corpus-rows", type=int, default=1_000_000, help="rows of 256 dimensions beside which a batch is audited")
     parser.add_argument("--scale-documents", type=int, default=1_000_000, help="documents of the largest corpus, of ten chunks each")
     parser.add_argument("--batch-rows", type=int, default=10_000, help="rows of that batch")
+    parser.add_argument("--upkeep-batches", type=int, default=300, help="small batches after which maintained tables are measured")
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, []], default=list(PEERS), metavar="PEER", help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--history", type=Path, default=default_history(), help="real edits: JSON Lines of path and text, in order")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder of the report")
@@ -90,6 +92,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         corpus_rows=arguments.corpus_rows,
         batch_rows=arguments.batch_rows,
         scale_documents=arguments.scale_documents,
+        upkeep_batches=arguments.upkeep_batches,
         peers=tuple(arguments.peers),
         history=arguments.history,
     )

@@ -30,6 +30,7 @@ class Options:
     corpus_rows: int
     batch_rows: int
     scale_documents: int
+    upkeep_batches: int
     peers: tuple[str, ...]
     history: Path | None
     seed: int = 0

@@ -16,9 +16,11 @@ from embedding_lakehouse.clients.models import Embedded
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.clients.sql import sql_folder
 from embedding_lakehouse.core.hashing import chunk_id
+from embedding_lakehouse.core.maintenance import Rules
 from embedding_lakehouse.core.monitoring_tables import ALERTS, DRIFT_MEASURES, DRIFT_VERDICTS
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES, REJECTED_CHUNKS, Table
 from embedding_lakehouse.errors import AuditFailed
+from embedding_lakehouse.steps.maintain_tables.maintaining import maintain_table
 from embedding_lakehouse.steps.set_up import create_views
 from embedding_lakehouse.steps.set_up_index import create_index
 from tests.batches import BatchRun, CountingModel, put_documents
@@ -71,6 +73,7 @@ class FilledLake:
         self._put_drift()
         self._put_alerts()
         self._put_rejections()
+        maintain_table(DOCUMENT_VERSIONS.name, Rules().as_keys(), "a run", lake=lake)
 
     def answer(self, dashboard: str, replaced: Mapping[str, str] | None = None) -> list[Row]:
         """The rows that a dashboard answers, with values put in place of those in the file, as its reader does."""

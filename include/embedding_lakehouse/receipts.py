@@ -10,9 +10,10 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot, kept_snapshot, snapshot_time
+from embedding_lakehouse.clients.iceberg import head_snapshot, kept_snapshot, made_in_order, snapshot_time
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.clients.source_history import holding_snapshots
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
 from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, current_version, receipt_of, version_of
 from embedding_lakehouse.core.record_rows import (
@@ -127,7 +128,7 @@ def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None, batches
     # At a past time what was current then is not what the state of now holds.
     led = _led_to(lake, rows, releases) - (set() if at else {head})
     read = side_by_side(
-        texts=lambda: _source_texts(lake, rows),
+        texts=lambda: _source_texts(lake, rows, batches),
         now=lambda: _source_versions(lake, rows),
         current=lambda: _versions(lake, rows, head, partial(_is_published, batches, at)),
         **{str(snapshot): partial(_versions, lake, rows, snapshot) for snapshot in led},
@@ -154,22 +155,29 @@ def _rejection(row: EmbeddingRow) -> str | None:
     return f"the batch {batch} was rejected on {rejected:%Y-%m-%d %H:%M:%S %Z}{said}, so this vector answers no question since"
 
 
-def _source_texts(lake: Lake, rows: list[EmbeddingRow]) -> tuple[dict[tuple[int, str, str], SourceText], dict[int, datetime]]:
-    """The rows' versions by source snapshot, document and hash, and when those snapshots were made; expired ones have neither."""
+def _source_texts(
+    lake: Lake, rows: list[EmbeddingRow], batches: Batches
+) -> tuple[dict[tuple[int, str, str], SourceText], dict[int, datetime]]:
+    """The rows' versions by source snapshot, document and hash, and when those snapshots were made.
+
+    An expired snapshot has no time; a version of it is found where a later snapshot holds the same text.
+    """
     table = lake.table(SOURCE_DOCUMENTS)
-    texts, times = {}, {}
+    texts: dict[tuple[int, str, str], SourceText] = {}
+    times = {}
     documents: dict[int, set[str]] = defaultdict(set)
+    numbers: dict[int, int | None] = {}
     for row in rows:
         documents[row.source_snapshot].add(row.doc_id)
+        numbers[row.source_snapshot] = batches.get(row.batch_id, {}).get("source_sequence_number")
     for source_snapshot, doc_ids in documents.items():
-        snapshot = kept_snapshot(table, source_snapshot)
-        if snapshot is None:
-            continue
-        times[source_snapshot] = datetime.fromtimestamp(snapshot_time(snapshot) / 1000, UTC)
-        for part in _slices(sorted(doc_ids), str):
-            for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=snapshot.snapshot_id):
-                source = SourceText._make(values)
-                texts[source_snapshot, source.doc_id, source.content_hash] = source
+        if snapshot := kept_snapshot(table, source_snapshot):
+            times[source_snapshot] = datetime.fromtimestamp(snapshot_time(snapshot) / 1000, UTC)
+        for holding in holding_snapshots(table, source_snapshot, numbers[source_snapshot]):
+            for part in _slices(sorted(doc_ids), str):
+                for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=holding):
+                    source = SourceText._make(values)
+                    texts.setdefault((source_snapshot, source.doc_id, source.content_hash), source)
     return texts, times
 
 
@@ -214,7 +222,8 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
     if at is None:
         return table.scan().to_arrow().to_pylist()
     moment = int(at.timestamp() * 1000)
-    for snapshot in ancestors(table, head_snapshot(table).snapshot_id):
+    # Maintenance keeps the snapshots by which something changed that is told here, and not those between.
+    for snapshot in sorted(table.snapshots(), key=made_in_order, reverse=True):
         # A journal is put back whole: what its delete leaves was never the state of it.
         if snapshot_time(snapshot) <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
             return table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()

@@ -24,8 +24,8 @@ from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 MAIN = "main"
 COMMIT_TRIES = 10
-# The property of a snapshot that took over from an earlier one, whose documents were erased: when that one was made, in milliseconds.
-MADE_AT = "made-at-ms"
+# Properties of a snapshot that took the place of an earlier one, from which documents were erased: that one's time and sequence number.
+MADE_AT, MADE_AS = "made-at-ms", "made-as-sequence-number"
 
 
 class MissingTable(ConfigurationError):
@@ -280,9 +280,17 @@ def kept_snapshot(table: IcebergTable, snapshot_id: int) -> Snapshot | None:
 
 
 def snapshot_time(snapshot: Snapshot) -> int:
-    """When the snapshot's state was made, in milliseconds: for one that took over from an earlier one, when that was."""
-    made_at = (snapshot.summary.additional_properties if snapshot.summary else {}).get(MADE_AT)
-    return int(made_at) if made_at else snapshot.timestamp_ms
+    """When the snapshot's state was made, in milliseconds: for one that took the place of an earlier one, when that was."""
+    return _inherited(snapshot, MADE_AT) or snapshot.timestamp_ms
+
+
+def made_in_order(snapshot: Snapshot) -> int:
+    """The sequence number by which snapshots stand in the order of their states."""
+    return _inherited(snapshot, MADE_AS) or snapshot.sequence_number or 0
+
+
+def _inherited(snapshot: Snapshot, name: str) -> int:
+    return int((snapshot.summary.additional_properties if snapshot.summary else {}).get(name, 0))
 
 
 def tag_snapshot(table: IcebergTable, tag: str, snapshot_id: int) -> None:

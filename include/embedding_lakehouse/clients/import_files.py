@@ -1,6 +1,7 @@
 """Files for a bulk import: Parquet of ids, values and metadata under `<folder>/<namespace>/`, as the service wants them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import delete_folder
+from embedding_lakehouse.clients.parts import StoredFile, delete_folder, stored_files
 from embedding_lakehouse.clients.sync_changes import EmbeddingRow
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.records import metadata
@@ -54,6 +55,12 @@ def is_exported(lake: Lake, uri: str, sync: Sync, shard: int) -> bool:
 def remove_exported(lake: Lake, uri: str) -> None:
     """Remove what was exported for one rebuild."""
     delete_folder(lake.table(DOCUMENT_EMBEDDINGS), uri)
+
+
+def unneeded_exports(lake: Lake, needed_syncs: Collection[str], before: datetime) -> list[StoredFile]:
+    """The files beside the tables' own data, last written before a moment, that rebuilds left which no needed sync belongs to."""
+    found = stored_files(lake.table(DOCUMENT_EMBEDDINGS), staging_folder(lake, ""))
+    return [file for file in found if file.modified_at < before and not any(sync_id in file.location for sync_id in needed_syncs)]
 
 
 def _file(uri: str, sync: Sync, shard: int, number: int) -> str:

@@ -5,8 +5,10 @@ Vectors are byte-stream-split and compressed lightly, without dictionaries: twic
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -93,14 +95,6 @@ def read_parts(
         yield from dataset.to_batches(columns=columns, filter=condition, batch_size=batch_rows, use_threads=False)
 
 
-def list_files(table: IcebergTable, folder: str) -> dict[str, datetime | None]:
-    """Locations of all files anywhere under `folder`, each with the time it was last changed; none where the folder does not exist."""
-    filesystem, path = _filesystem(table, folder)
-    prefix = folder[: len(folder) - len(path)]
-    found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
-    return {f"{prefix}{file.path}": file.mtime for file in found if file.type == FileType.File}
-
-
 def parquet_of(table: IcebergTable, file: str) -> ds.Dataset:
     """A Parquet file as it lies there, whatever its columns. Raises pyarrow.ArrowInvalid for one that is not whole."""
     filesystem, path = _filesystem(table, file)
@@ -112,15 +106,6 @@ def read_bytes(table: IcebergTable, file: str) -> bytes:
     filesystem, path = _filesystem(table, file)
     with filesystem.open_input_stream(path, compression=None) as source:
         return source.read()
-
-
-def delete_file(table: IcebergTable, file: str) -> None:
-    """Remove a file; one that is not there is removed already."""
-    filesystem, path = _filesystem(table, file)
-    try:
-        filesystem.delete_file(path)
-    except FileNotFoundError:
-        return
 
 
 def write_note(table: IcebergTable, location: str, note: str) -> None:
@@ -170,3 +155,31 @@ def delete_folder(table: IcebergTable, folder: str) -> None:
     filesystem, path = _filesystem(table, folder)
     if filesystem.get_file_info(path).type == FileType.Directory:
         filesystem.delete_dir(path)
+
+
+class StoredFile(NamedTuple):
+    """A file under a table's location, whatever wrote it."""
+
+    location: str
+    size_bytes: int
+    modified_at: datetime
+
+
+def stored_files(table: IcebergTable, folder: str) -> list[StoredFile]:
+    """Every file anywhere under `folder`, temporary ones too; none where the folder does not exist."""
+    filesystem, path = _filesystem(table, folder)
+    prefix = folder[: len(folder) - len(path)]
+    found = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
+    return [StoredFile(f"{prefix}{file.path}", file.size, file.mtime) for file in found if file.type == FileType.File]
+
+
+def stored_path(table: IcebergTable, location: str) -> str:
+    """What tells the file apart in its file system, however its scheme is written: `file:/a` and `file:///a`, `s3://b/a` and `s3a://b/a`."""
+    return _filesystem(table, location)[1].replace("//", "/")
+
+
+def remove_file(table: IcebergTable, location: str) -> None:
+    """Remove a file; one that is not there is removed already."""
+    filesystem, path = _filesystem(table, location)
+    with suppress(FileNotFoundError):
+        filesystem.delete_file(path)

@@ -6,6 +6,7 @@ from functools import partial
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.clients.source_history import holding_snapshots
 from embedding_lakehouse.core.batches import REJECTED
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.releases import HELD
@@ -119,11 +120,14 @@ def _comparison(lake: Lake, doc_id: str, shown: DocumentVersion, other: Document
 
 
 def _text(lake: Lake, doc_id: str, version: DocumentVersion) -> str | None:
-    """The text of the version by time travel; empty for a deletion, None where the snapshot or the text is gone."""
+    """The text of the version by time travel, or as the source still holds it; empty for a deletion, None where it is gone."""
     if version.is_deleted:
         return ""
     snapshot = version.source_snapshot
-    if snapshot is None or lake.table(SOURCE_DOCUMENTS).snapshot_by_id(snapshot) is None:
+    if snapshot is None:
         return None
-    rows = lake.sql.rows("receipts/read_source_texts", [(doc_id,)], source_snapshot=snapshot)
-    return next((text for _, content_hash, _, _, _, text in rows if content_hash == version.content_hash), None)
+    for holding in holding_snapshots(lake.table(SOURCE_DOCUMENTS), snapshot):
+        for _, content_hash, _, _, _, text in lake.sql.rows("receipts/read_source_texts", [(doc_id,)], source_snapshot=holding):
+            if content_hash == version.content_hash:
+                return str(text)
+    return None

@@ -1,6 +1,6 @@
 """Where documents are held: every file below a table's location, read as it lies there, whatever snapshot it belongs to, or none."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import Record
 
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import list_files, parquet_of, read_bytes
+from embedding_lakehouse.clients.parts import parquet_of, read_bytes, stored_files, stored_path
 from embedding_lakehouse.core.forgetting import CHUNK_KEYS, DOCUMENT_KEYS, PLACE_KEYS, SAID, Forgotten, pieces_of
 from embedding_lakehouse.core.ingest_tables import SOURCE_FILES
 from embedding_lakehouse.core.schema import ALL_TABLES
@@ -25,9 +25,10 @@ LOOKED_AT = {*DOCUMENT_KEYS, *CHUNK_KEYS, *PLACE_KEYS, *SAID}
 WORK_FOLDER = "erasures_at_work"
 
 
-def stored_files(table: IcebergTable) -> list[str]:
+def files_of(table: IcebergTable) -> list[str]:
     """Every file below the table's location, but for the notes of erasures at work."""
-    return [file for file in sorted(list_files(table, table.location().rstrip("/"))) if f"/{WORK_FOLDER}/" not in file]
+    found = (file.location for file in stored_files(table, table.location().rstrip("/")))
+    return sorted(file for file in found if f"/{WORK_FOLDER}/" not in file)
 
 
 def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[str, set[str]]]:
@@ -36,7 +37,7 @@ def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[s
     contents = {doc_id: set[str]() for doc_id in doc_ids}
     for declared in ALL_TABLES:
         table = lake.table(declared)
-        for row in chain.from_iterable(_rows_of(table, file, doc_ids) for file in stored_files(table)):
+        for row in chain.from_iterable(_rows_of(table, file, doc_ids) for file in files_of(table)):
             chunks.update(name for key in CHUNK_KEYS if (name := row.get(key)))
             chunks.update(row.get("chunk_ids") or ())
             pieces.update(piece for name in TEXTS if row.get(name) for piece in pieces_of(row[name]))
@@ -145,13 +146,13 @@ def _is_quoted(column: pa.Array, forgotten: Forgotten) -> pa.Array:
     return pa.array([bool(value) and isinstance(value, str) and forgotten.is_quoted(value) for value in column.to_pylist()], pa.bool_())
 
 
-def names_any(table: IcebergTable, manifest: str, files: set[str]) -> bool:
-    """Whether an Avro file (a manifest, or a list of manifests) names one of these files, in whatever state."""
+def names_any(table: IcebergTable, manifest: str, paths: Collection[str]) -> bool:
+    """Whether an Avro file (a manifest, or a list of manifests) names one of these files (as `stored_path`), in whatever state."""
     with AvroFile[Record](table.io.new_input(manifest)) as entries:
-        return any(value in files for entry in entries for value in _values(entry))
+        return any("/" in value and stored_path(table, value) in paths for entry in entries for value in _values(entry))
 
 
-def _values(value: Any) -> Iterator[Any]:
+def _values(value: Any) -> Iterator[str]:
     if isinstance(value, Record):
         for member in value._data:
             yield from _values(member)

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from embedding_lakehouse.clients.forgetting.erasures import Notes, named
-from embedding_lakehouse.clients.forgetting.holdings import is_in_statistics, says, stored_files
+from embedding_lakehouse.clients.forgetting.holdings import files_of, is_in_statistics, says
 from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, lead_on
 from embedding_lakehouse.clients.forgetting.rewriting import Erasing
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import delete_file, list_files
+from embedding_lakehouse.clients.parts import remove_file, stored_files
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 
@@ -61,10 +61,10 @@ def _removed(lake: Lake, erasure_id: str, erasing: Erasing, figures: dict[str, i
 def _remove_unfinished(erasing: Erasing, started_at: datetime) -> int:
     """Remove files that a killed writer left half-written before the erasure: what they hold cannot be read."""
     table = erasing.table
-    found = list_files(table, table.location().rstrip("/"))
-    left = [file for file, changed_at in found.items() if file.endswith(UNFINISHED) and changed_at and changed_at < started_at]
+    found = stored_files(table, table.location().rstrip("/"))
+    left = [file.location for file in found if file.location.endswith(UNFINISHED) and file.modified_at < started_at]
     for file in left:
-        delete_file(table, file)
+        remove_file(table, file)
     return len(left)
 
 
@@ -76,7 +76,7 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     for declared in ALL_TABLES:
         table = lake.table(declared)
         erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
-        files = stored_files(table)
+        files = files_of(table)
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]
         other = [file for file in files if not file.endswith((".parquet", ".avro", UNFINISHED))]

@@ -5,7 +5,7 @@ and that reaches a file which held them expires. So the other documents stay wha
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pyiceberg.exceptions import CommitFailedException
@@ -18,9 +18,19 @@ from pyiceberg.table.refs import SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots, _OverwriteFiles
 
-from embedding_lakehouse.clients.forgetting.holdings import cleaned, holds, names_any, stored_files
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MADE_AT, MAIN, drop_branch, never_retry, rebase_branch, snapshot_time
-from embedding_lakehouse.clients.parts import delete_file, write_part
+from embedding_lakehouse.clients.forgetting.holdings import cleaned, files_of, holds, names_any
+from embedding_lakehouse.clients.iceberg import (
+    COMMIT_TRIES,
+    MADE_AS,
+    MADE_AT,
+    MAIN,
+    drop_branch,
+    made_in_order,
+    never_retry,
+    rebase_branch,
+    snapshot_time,
+)
+from embedding_lakehouse.clients.parts import remove_file, stored_path, write_part
 from embedding_lakehouse.core.forgetting import Forgotten
 from embedding_lakehouse.errors import ConflictError
 
@@ -39,8 +49,12 @@ class Erasing:
     forgotten: Forgotten
     erasure_id: str
     tainted: set[str] = field(default_factory=set)
+    _paths: set[str] = field(default_factory=set)
     _manifests: dict[str, bool] = field(default_factory=dict)
     _rewritten: dict[tuple[str, frozenset[str]], DataFile | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._paths = {stored_path(self.table, file) for file in self.tainted}
 
     @property
     def name(self) -> str:
@@ -48,8 +62,9 @@ class Erasing:
 
     def find(self) -> int:
         """Look at every file of the table for the documents; how many rows hold them."""
-        counts = {file: holds(self.table, file, self.forgotten) for file in stored_files(self.table)}
+        counts = {file: holds(self.table, file, self.forgotten) for file in files_of(self.table)}
         self.tainted |= {file for file, count in counts.items() if count}
+        self._paths = {stored_path(self.table, file) for file in self.tainted}
         self._manifests.clear()
         return sum(counts.values())
 
@@ -85,7 +100,7 @@ class Erasing:
         expired = self._expire_reaching()
         gone = [*self._manifests_of_the_tainted(), *sorted(self.tainted)]
         for file in gone:
-            delete_file(self.table, file)
+            remove_file(self.table, file)
         return expired, len(gone)
 
     def reached(self) -> int:
@@ -109,7 +124,11 @@ class Erasing:
 
     def manifests_left(self, files: Iterable[str]) -> int:
         """How many of these Avro files name what held the documents."""
-        return sum(names_any(self.table, file, self.tainted) for file in files) if self.tainted else 0
+        return sum(names_any(self.table, file, self._paths) for file in files) if self._paths else 0
+
+    def is_tainted(self, file: DataFile) -> bool:
+        """Whether the file holds, or held, one of the documents."""
+        return stored_path(self.table, file.file_path) in self._paths
 
     def _reaches(self, snapshot: Snapshot) -> bool:
         return any(self._names_tainted(manifest) for manifest in snapshot.manifests(self.table.io))
@@ -117,7 +136,7 @@ class Erasing:
     def _names_tainted(self, manifest: ManifestFile) -> bool:
         if manifest.manifest_path not in self._manifests:
             entries = manifest.fetch_manifest_entry(self.table.io, discard_deleted=False)
-            self._manifests[manifest.manifest_path] = any(entry.data_file.file_path in self.tainted for entry in entries)
+            self._manifests[manifest.manifest_path] = any(self.is_tainted(entry.data_file) for entry in entries)
         return self._manifests[manifest.manifest_path]
 
     def _rewrite_refs(self, kept: dict[str, SnapshotRef]) -> int:
@@ -142,17 +161,18 @@ class Erasing:
         transaction = self.table.transaction()
         if branch.startswith(OWN_BRANCH):
             ManageSnapshots(transaction).create_branch(snapshot_id, branch).commit()
-        made_at = str(snapshot_time(self.table.snapshot_by_id(snapshot_id)))
+        before = self.table.snapshot_by_id(snapshot_id)
+        made = {MADE_AT: str(snapshot_time(before)), MADE_AS: str(made_in_order(before))} if before else {}
         rewriting = _Rewrite(
             Operation.OVERWRITE,
             transaction,
             self.table.io,
-            snapshot_properties={ERASURE: self.erasure_id, MADE_AT: made_at},
+            snapshot_properties={ERASURE: self.erasure_id} | made,
             branch=branch,
         )
-        rewriting.tainted = self.tainted
+        rewriting.is_tainted = self.is_tainted
         for task in self.table.scan(snapshot_id=snapshot_id).plan_files():
-            if task.file.file_path in self.tainted:
+            if self.is_tainted(task.file):
                 rewriting.delete_data_file(task.file)
                 if new := self._without(task):
                     rewriting.append_data_file(new)
@@ -184,18 +204,20 @@ class Erasing:
     def _manifests_of_the_tainted(self) -> Iterator[str]:
         """Manifests and lists of them that no snapshot needs and that name a file which held the documents, or a manifest that does."""
         snapshots = self.table.snapshots()
-        needed = {manifest.manifest_path for snapshot in snapshots for manifest in snapshot.manifests(self.table.io)}
-        needed |= {snapshot.manifest_list for snapshot in snapshots}
-        unneeded = [file for file in stored_files(self.table) if file.endswith(".avro") and file not in needed]
-        manifests = {file for file in unneeded if names_any(self.table, file, self.tainted)}
+        named = {manifest.manifest_path for snapshot in snapshots for manifest in snapshot.manifests(self.table.io)}
+        needed = {stored_path(self.table, file) for file in named | {snapshot.manifest_list for snapshot in snapshots}}
+        avro = [file for file in files_of(self.table) if file.endswith(".avro")]
+        unneeded = [file for file in avro if stored_path(self.table, file) not in needed]
+        manifests = {file for file in unneeded if names_any(self.table, file, self._paths)}
+        paths = {stored_path(self.table, file) for file in manifests}
         yield from sorted(manifests)
-        yield from (file for file in unneeded if file not in manifests and names_any(self.table, file, manifests))
+        yield from (file for file in unneeded if file not in manifests and names_any(self.table, file, paths))
 
 
 class _Rewrite(_OverwriteFiles):
     """A snapshot without the tainted files: unlike an overwrite's, its manifests do not name what it took away."""
 
-    tainted: Iterable[str] = ()
+    is_tainted: Callable[[DataFile], bool]
 
     def _deleted_entries(self) -> list[ManifestEntry]:
         return []
@@ -207,9 +229,9 @@ class _Rewrite(_OverwriteFiles):
 
     def _without_tainted(self, manifest: ManifestFile) -> ManifestFile | None:
         entries = manifest.fetch_manifest_entry(self._io, discard_deleted=False)
-        if manifest.content != ManifestContent.DATA or not any(entry.data_file.file_path in self.tainted for entry in entries):
+        if manifest.content != ManifestContent.DATA or not any(self.is_tainted(entry.data_file) for entry in entries):
             return manifest
-        left = [entry for entry in entries if entry.status != ManifestEntryStatus.DELETED and entry.data_file.file_path not in self.tainted]
+        left = [entry for entry in entries if entry.status != ManifestEntryStatus.DELETED and not self.is_tainted(entry.data_file)]
         if not left:
             return None
         with self.new_manifest_writer(self.spec(manifest.partition_spec_id)) as writer:
