@@ -22,6 +22,7 @@ PARAMS = {
     "metadata_value": Param("", type="string", description="with this value."),
     "requested_by": Param("", type="string", description="Who asked for it; kept with the erasure."),
     "reason": Param("", type="string", description="Why, such as a ticket's number; kept, so it may not name the document."),
+    "despite_holds": Param([], type="array", items={"type": "string"}, description="Holds that do not keep these documents from it."),
     "dry_run": Param(True, type="boolean", description="Only show the plan."),
     "lift": Param(False, type="boolean", description="Instead: let the documents of doc_ids, forgotten before, be ingested again."),
 }

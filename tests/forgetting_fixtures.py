@@ -23,6 +23,7 @@ PARAMS: dict[str, Any] = {
     "metadata_value": "",
     "requested_by": "data protection",
     "reason": "ticket 4711",
+    "despite_holds": [],
     "dry_run": False,
     "lift": False,
 }

@@ -147,6 +147,14 @@ def test_a_reason_that_names_the_document_is_refused() -> None:
         wish.check_says_nothing_of(frozenset(wish.doc_ids))
 
 
+def test_a_hold_is_kept_unless_it_is_named() -> None:
+    plan = ErasurePlan("", 1, 0, 0, {}, {}, {}, {"t": ["hold-case.7034", "hold-audit", "main"]}, [], [], [], [])
+    assert plan.holds == ["audit", "case"]
+    Wish.from_params(PARAMS | {"doc_ids": [DOC], "despite_holds": ["audit", "case"]}).check_holds(plan.holds)
+    with pytest.raises(InputError, match="the hold 'case'"):
+        Wish.from_params(PARAMS | {"doc_ids": [DOC], "despite_holds": ["audit"]}).check_holds(plan.holds)
+
+
 def test_a_plan_says_what_is_out_of_reach_and_comes_back_from_its_keys() -> None:
     plan = ErasurePlan(digest("e1", [DOC]), 1, 0, 3, {"t": 2}, {"t": 1}, {"t": 4}, {"t": ["main"]}, ["r1"], ["b1"], [], [], erasure_id="e1")
     assert all(line in plan.description for line in ("t: 2 stored rows in 1 files", "open batches given up: b1", *UNREACHABLE))

@@ -6,6 +6,8 @@ from typing import Any
 from embedding_lakehouse.core.forgetting import Forgotten
 from embedding_lakehouse.errors import InputError
 
+# As hold_documents calls its tags.
+HOLD_TAG = "hold-"
 # What no run of ours can reach, with what a person does about it.
 UNREACHABLE = (
     "backups and snapshots of the index service (Pinecone backups, collections): delete those made before now there",
@@ -29,6 +31,7 @@ class Wish:
     metadata_value: str
     requested_by: str
     reason: str
+    despite_holds: tuple[str, ...]
     dry_run: bool
     lift: bool
 
@@ -37,7 +40,8 @@ class Wish:
         """The Params of the DAG."""
         given = {name: params[name] for name in cls.__slots__}
         texts = {name: (value or "").strip() for name, value in given.items() if name in ("requested_by", "reason")}
-        wish = cls(**given | texts | {"doc_ids": tuple(dict.fromkeys(one for one in given["doc_ids"] or [] if one))})
+        lists = {name: tuple(dict.fromkeys(one for one in given[name] or [] if one)) for name in ("doc_ids", "despite_holds")}
+        wish = cls(**given | texts | lists)
         wish._check()
         return wish
 
@@ -52,6 +56,14 @@ class Wish:
         if not self.dry_run and not (self.requested_by and self.reason):
             raise InputError(
                 "an erasure is kept with who asked for it and why: give `requested_by` and `reason`, a ticket's number for example"
+            )
+
+    def check_holds(self, holds: list[str]) -> None:
+        """Raise InputError where a hold keeps what is to be erased and the wish does not say that it is erased all the same."""
+        if keeping := [hold for hold in holds if hold not in self.despite_holds]:
+            raise InputError(
+                f"the hold {keeping[0]!r} keeps snapshots that have these documents: lift it (hold_documents), or name it in "
+                "`despite_holds`: it goes on to keep everything else in them"
             )
 
     def check_says_nothing_of(self, doc_ids: frozenset[str]) -> None:
@@ -81,6 +93,12 @@ class ErasurePlan:
     erasure_id: str = ""
 
     @property
+    def holds(self) -> list[str]:
+        """The names of the holds that keep what is to be erased."""
+        tags = {name.removeprefix(HOLD_TAG) for names in self.kept_refs.values() for name in names if name.startswith(HOLD_TAG)}
+        return sorted({tag.partition(".")[0] for tag in tags})
+
+    @property
     def description(self) -> str:
         """The plan as a person approves it, in Markdown."""
         if self.is_begun:
@@ -101,6 +119,7 @@ class ErasurePlan:
         lines += [f"- {table}: {count:,} snapshots expire" for table, count in sorted(self.snapshots.items()) if count]
         lines += [f"- {table}: rewritten and kept: {', '.join(names)}" for table, names in sorted(self.kept_refs.items()) if names]
         for what, names in (
+            ("holds that keep them", self.holds),
             ("open batches given up", self.given_up_batches),
             ("half-built releases dropped", self.dropped_releases),
             ("ingestions stopped", self.stopped_ingestions),

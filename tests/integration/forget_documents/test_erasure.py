@@ -12,19 +12,26 @@ import pytest
 from dev.stack import Stack
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients.forgetting.selection import chosen_documents
+from embedding_lakehouse.clients.holds import Hold
 from embedding_lakehouse.clients.import_files import SCHEMA, staging_folder
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.moments import find_moment
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.erasures import Wish
+from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.monitoring_tables import ALERTS, QUALITY_RESULTS
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, Table
-from embedding_lakehouse.errors import NothingToDo
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, SOURCE_DOCUMENTS, Table
+from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo
 from embedding_lakehouse.receipts import explain
+from embedding_lakehouse.steps.embed_documents import planning
 from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
 from embedding_lakehouse.steps.roll_back_embeddings.planning import plan_roll_back
 from embedding_lakehouse.steps.set_up_index import create_index
-from tests.batches import BatchRun, run_batch
-from tests.forgetting_fixtures import Forgetting, hits, stored
+from tests.batches import BatchRun, put_source_rows, run_batch
+from tests.forgetting_fixtures import PARAMS, Forgetting, hits, stored
 from tests.ingest_runner import Ingestion
+from tests.lake_builder import LakeBuilder
 from tests.release_fixtures import Rebuilding
 
 KEPT = "# Kept\n\nA document that stays what it is, whatever else is forgotten.\n\n"
@@ -177,6 +184,8 @@ def test_documents_are_erased_everywhere_and_nothing_brings_them_back(
     assert [row["sample"] for row in rows_of(lake, QUALITY_RESULTS)] == ['[{"doc_id": "kept.md"}]']
     assert filled.row not in rows_of(lake, ALERTS)[-1]["message"]
 
+    with pytest.raises(NothingToDo, match="dry run"):
+        forgetting.plan(doc_ids=filled.ids, dry_run=True)
     run_batch(lake, rebuilding.profile.name)
     rebuilding.sync()
     assert documents_in(rebuilding) == {"kept.md", "customer-kept"}
@@ -200,3 +209,44 @@ def test_documents_are_erased_everywhere_and_nothing_brings_them_back(
     ingestion.run()
     assert filled.file in ingestion.texts()
     assert hits(home, [filled.texts[2]])
+
+
+def test_a_filter_binds_what_it_is_given_and_documents_that_come_back_another_way_are_left_out(
+    builder: LakeBuilder, forgetting: Forgetting, rebuilding: Rebuilding
+) -> None:
+    lake, key = rebuilding.lake, uuid4().hex[:10]
+    names = [f"{key}/a'b.md", f"{key}/c.md", f"other {key}"]
+    rows = [{"doc_id": name, "document_text": f"Text of {name}.", "content_hash": content_hash(name)} for name in names]
+    rows[0] |= {"metadata": '{"tenant": "o\'neill", "level": 3}', "source_uri": f"s3://bucket/{key}/a"}
+    rows[1] |= {"metadata": "no JSON", "source_uri": f"s3://bucket/{key}/c"}
+    put_source_rows(lake, rows)
+    builder.publish({name: [f"Text of {name}."] for name in names})
+
+    def chosen(**params: Any) -> set[str]:
+        return set(chosen_documents(lake, Wish.from_params(PARAMS | params)))
+
+    assert chosen(doc_id_prefix=f"{key}/") == set(names[:2])
+    assert chosen(source_uri_prefix=f"s3://bucket/{key}/", metadata_field="tenant", metadata_value="o'neill") == {names[0]}
+    assert chosen(metadata_field="level", metadata_value="3") == {names[0]}
+    for hostile in ("' or 1 = 1 --", "%", "_", '"; drop table docs_db.source_documents; --'):
+        with pytest.raises(InputError, match="no document is meant"):
+            chosen(doc_id_prefix=hostile)
+
+    Hold(lake, "case").keep_moment(find_moment(lake, rebuilding.profile.name, ""))
+    with pytest.raises(InputError, match="the hold 'case' keeps"):
+        forgetting.plan(doc_id_prefix=f"{key}/")
+    wanted = {"doc_id_prefix": f"{key}/", "despite_holds": ["case"]}
+    plan = forgetting.plan(**wanted)
+    put_source_rows(lake, [*rows, {"doc_id": f"{key}/new"}])
+    with pytest.raises(ConflictError, match="other documents now than when the plan was approved"):
+        forgetting.finish(plan, **wanted)
+    put_source_rows(lake, rows)
+    forgetting.forget(**wanted)
+    assert {row["doc_id"] for row in rows_of(lake, SOURCE_DOCUMENTS)} == {names[2]}
+
+    put_source_rows(lake, rows)
+    assert planning.detect_changes(rebuilding.profile.name, lake)["new"] == 0
+    builder.publish({names[0]: ["It came back."]})
+    with pytest.raises(ConflictError, match="a document that was forgotten"):
+        rebuilding.sync()
+    assert rebuilding.index.record_count(rebuilding.namespace) == 0

@@ -28,7 +28,7 @@ def plan_erasure(params: dict[str, Any], lake: Lake | None = None) -> Plan:
     """What the erasure will do, as keys: hashes and counts, no id of a document. Nothing changes by it.
 
     An erasure that a dead run left half done is finished first, whatever is asked for. Raises InputError for a wish that is not whole or
-    means no document, NothingToDo after a dry run.
+    means no document, and where a hold keeps what is to be erased; NothingToDo after a dry run.
     """
     lake = lake or connect()
     wish = Wish.from_params(params)
@@ -41,6 +41,7 @@ def plan_erasure(params: dict[str, Any], lake: Lake | None = None) -> Plan:
     log.info("The plan:\n%s", planned.description)
     if wish.dry_run:
         raise NothingToDo(f"a dry run ends here, nothing was changed. The plan:\n{planned.description}")
+    wish.check_holds(planned.holds)
     return planned.as_keys()
 
 
