@@ -10,9 +10,10 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from embedding_lakehouse import settings
-from embedding_lakehouse.clients.iceberg import head_snapshot, kept_snapshot, made_in_order, snapshot_time
+from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.clients.snapshots import kept_snapshot, made_in_order, snapshot_time
 from embedding_lakehouse.clients.source_history import holding_snapshots
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
 from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, current_version, receipt_of, version_of

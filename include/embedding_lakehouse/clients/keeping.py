@@ -15,8 +15,9 @@ from pyiceberg.table.refs import SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, kept_snapshot, never_retry, snapshot_time
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, never_retry
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_time
 from embedding_lakehouse.core.batches import OPEN_STATES
 from embedding_lakehouse.core.maintenance import history_to_keep
 from embedding_lakehouse.core.releases import HELD

@@ -2,7 +2,8 @@
 
 from pyiceberg.table import Table as IcebergTable
 
-from embedding_lakehouse.clients.iceberg import head_snapshot, kept_snapshot, made_in_order
+from embedding_lakehouse.clients.iceberg import head_snapshot
+from embedding_lakehouse.clients.snapshots import kept_snapshot, made_in_order
 
 
 def holding_snapshots(source: IcebergTable, snapshot_id: int, sequence_number: int | None = None) -> list[int]:

@@ -19,18 +19,9 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots, _OverwriteFiles
 
 from embedding_lakehouse.clients.forgetting.holdings import cleaned, files_of, holds, names_any
-from embedding_lakehouse.clients.iceberg import (
-    COMMIT_TRIES,
-    MADE_AS,
-    MADE_AT,
-    MAIN,
-    drop_branch,
-    made_in_order,
-    never_retry,
-    rebase_branch,
-    snapshot_time,
-)
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MAIN, drop_branch, never_retry, rebase_branch
 from embedding_lakehouse.clients.parts import remove_file, stored_path, write_part
+from embedding_lakehouse.clients.snapshots import MADE_AS, MADE_AT, made_in_order, snapshot_time
 from embedding_lakehouse.core.forgetting import Forgotten
 from embedding_lakehouse.errors import ConflictError
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.forgetting.tombstones import returned
-from embedding_lakehouse.clients.iceberg import append_once, commit_files, head_snapshot, source_tag, tag_snapshot
+from embedding_lakehouse.clients.iceberg import append_once, commit_files, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.snapshots import source_tag
 from embedding_lakehouse.clients.staged_batches import drop_branches, give_up
 from embedding_lakehouse.core.batches import (
     DISCARDED,
