@@ -16,8 +16,14 @@ COLUMNS = ((DOCUMENT_VERSIONS, "versions_snapshot"), (DOCUMENT_EMBEDDINGS, "embe
 
 
 def keep_all(lake: Lake) -> None:
-    """Tag what every release holds, so that an erasure leads each on; those whose snapshots have expired are left as they are."""
+    """Tag what every release holds, so that an erasure leads each on; those whose snapshots have expired are left as they are.
+
+    A tag that is there stays: an erasure that was killed may have led it on already.
+    """
     for row in _held(lake):
+        tag = f"release-{row['release_id']}"
+        if all(tag in lake.table(declared).refs() for declared, _ in COLUMNS):
+            continue
         try:
             Releases(lake).keep_snapshots(row["release_id"])
         except ConfigurationError:

@@ -140,11 +140,16 @@ class Erasing:
             names = [name for name in main_first if others[name].snapshot_id == snapshot_id]
             branches = [name for name in names if others[name].snapshot_ref_type == SnapshotRefType.BRANCH]
             leading = branches[0] if branches else f"{OWN_BRANCH}{snapshot_id}"
-            new = self._rewrite_branch(snapshot_id, leading)
-            self._point([name for name in names if name not in branches], branches[1:], new)
+            new = self._left_before(leading) or self._rewrite_branch(snapshot_id, leading)
+            self._point([name for name in names if name != leading], snapshot_id, new)
         for name in batches:
             rebase_branch(self.table, name)
         return len(snapshots)
+
+    def _left_before(self, branch: str) -> int | None:
+        """The snapshot of an own branch that a killed run left finished."""
+        snapshot = self.table.snapshot_by_name(branch)
+        return snapshot.snapshot_id if snapshot and not self._reaches(snapshot) else None
 
     def _rewrite_branch(self, snapshot_id: int, branch: str) -> int:
         """Follow the branch's snapshot, or an own branch made from a snapshot, by one without the documents; its id."""
@@ -181,16 +186,15 @@ class Erasing:
             self._rewritten[key] = parquet_file_to_data_file(table.io, table.metadata, name) if name else None
         return self._rewritten[key]
 
-    def _point(self, tags: list[str], branches: list[str], snapshot_id: int) -> None:
-        """Let these tags and branches lead to the snapshot."""
-        if not tags and not branches:
-            return
+    def _point(self, names: list[str], before: int, snapshot_id: int) -> None:
+        """Let these tags and branches lead to the snapshot, those that somebody moved in between excepted."""
+        refs = {name: ref for name, ref in self.table.refs().items() if name in names and ref.snapshot_id == before}
         change = self.table.manage_snapshots()
-        for name in tags:
-            change = change.create_tag(snapshot_id, name)
-        for name in branches:
-            change = change.create_branch(snapshot_id, name)
-        change.commit()
+        for name, ref in refs.items():
+            is_tag = ref.snapshot_ref_type == SnapshotRefType.TAG
+            change = change.create_tag(snapshot_id, name) if is_tag else change.create_branch(snapshot_id, name)
+        if refs:
+            change.commit()
 
     def _manifests_of_the_tainted(self) -> Iterator[str]:
         """Manifests and lists of them that no snapshot needs and that name a file which held the documents, or a manifest that does."""
