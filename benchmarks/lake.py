@@ -84,7 +84,7 @@ class OurLake:
         shards = task("planning.plan_batch", profile_name=profile, changes=changes, dag_id="benchmark", run_id=str(self._runs))
         if shards:
             chunked = [task("chunking.chunk_documents", **shard) for shard in shards]
-            priced = task("planning.price_batch", chunked=chunked)
+            priced = task("planning.price_batch", chunked=chunked).shards
             for shard in priced:
                 task("embedding.embed_chunks", **shard)
             batch_id = task("publishing.commit_embeddings", batch_id=priced[0]["batch_id"])
