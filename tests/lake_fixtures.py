@@ -17,6 +17,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import EmbeddingModel
+from embedding_lakehouse.core.forgetting_tables import FORGETTING_TABLES
 from embedding_lakehouse.core.index_tables import INDEX_TABLES
 from embedding_lakehouse.core.ingest_tables import INGEST_RUNS
 from embedding_lakehouse.core.monitoring_tables import MONITORING_TABLES
@@ -25,7 +26,7 @@ from embedding_lakehouse.steps.set_up import create_tables
 from tests.batches import BatchRun, CountingModel, put_documents, run_batch, state_of
 
 # The audit reads the ingestions as well.
-SAVED = (*TABLES, *INDEX_TABLES, *MONITORING_TABLES, INGEST_RUNS)
+SAVED = (*TABLES, *INDEX_TABLES, *MONITORING_TABLES, INGEST_RUNS, *FORGETTING_TABLES)
 # No model answers under these: the tests bring their own, of any length.
 PROFILES = """
 [profiles.small]

@@ -12,6 +12,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
+from embedding_lakehouse.clients.snapshots import kept_snapshot, made_in_order, snapshot_time
 from embedding_lakehouse.clients.source_history import holding_snapshots
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
 from embedding_lakehouse.core.documents import LONGEST_ID
@@ -178,8 +179,8 @@ def _source_texts(
         documents[row.source_snapshot].add(row.doc_id)
         numbers[row.source_snapshot] = batches.get(row.batch_id, {}).get("source_sequence_number")
     for source_snapshot, doc_ids in documents.items():
-        if snapshot := table.snapshot_by_id(source_snapshot):
-            times[source_snapshot] = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+        if snapshot := kept_snapshot(table, source_snapshot):
+            times[source_snapshot] = datetime.fromtimestamp(snapshot_time(snapshot) / 1000, UTC)
         for holding in holding_snapshots(table, source_snapshot, numbers[source_snapshot]):
             for part in _slices(sorted(doc_ids), str):
                 for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=holding):
@@ -230,9 +231,9 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
         return table.scan().to_arrow().to_pylist()
     moment = int(at.timestamp() * 1000)
     # Maintenance keeps the snapshots by which something changed that is told here, and not those between.
-    for snapshot in sorted(table.snapshots(), key=lambda one: one.sequence_number or 0, reverse=True):
+    for snapshot in sorted(table.snapshots(), key=made_in_order, reverse=True):
         # A journal is put back whole: what its delete leaves was never the state of it.
-        if snapshot.timestamp_ms <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
+        if snapshot_time(snapshot) <= moment and snapshot.summary and snapshot.summary.operation.value != "delete":
             return table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()
     return None
 

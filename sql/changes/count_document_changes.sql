@@ -1,6 +1,6 @@
 -- How many documents are new, changed, deleted or unchanged since the text last embedded under a profile, and how many rows name none.
 -- Grain:   one row.
--- Binds:   1. profile.
+-- Binds:   1. forgotten documents, 2. profile, 3. forgotten documents.
 -- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
 -- Used by: steps/embed_documents/planning.py
 
@@ -14,6 +14,7 @@ stated as (
         cast(null as varchar) as embedded_hash,
         cast(null as bigint) as batch_number
     from docs_db.source_documents for version as of {{ source_snapshot }}
+    where doc_id is null or doc_id not in (?)
 
     union all
 
@@ -23,7 +24,7 @@ stated as (
         if(is_deleted, null, content_hash) as embedded_hash,
         batch_number
     from embeddings_db.document_versions for version as of {{ versions_snapshot }}
-    where profile = ?
+    where profile = ? and doc_id not in (?)
 
 ),
 

@@ -1,7 +1,8 @@
 -- Put the next documents to embed, with their texts, into a batch's plan, spread over shards.
 -- The source stands on the left of the join: the right side is what is held in memory, and by it texts that nobody needs are passed over.
 -- Grain:   one row per doc_id and batch; of two source rows of a document the greater hash counts, with equal hashes both are rows.
--- Binds:   1. profile, 2. most documents in the batch, 3. batch_id, 4. number of shards.
+-- Binds:   1. forgotten documents, 2. profile, 3. forgotten documents, 4. most documents in the batch, 5. batch_id,
+--          6. number of shards.
 -- Names:   source_snapshot (docs_db.source_documents), versions_snapshot (embeddings_db.document_versions).
 -- Used by: steps/embed_documents/planning.py
 
@@ -18,7 +19,7 @@ stated as (
         cast(null as varchar) as embedded_hash,
         cast(null as bigint) as batch_number
     from docs_db.source_documents for version as of {{ source_snapshot }}
-    where doc_id is not null
+    where doc_id is not null and doc_id not in (?)
 
     union all
 
@@ -28,7 +29,7 @@ stated as (
         if(is_deleted, null, content_hash) as embedded_hash,
         batch_number
     from embeddings_db.document_versions for version as of {{ versions_snapshot }}
-    where profile = ?
+    where profile = ? and doc_id not in (?)
 
 ),
 

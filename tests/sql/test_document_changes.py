@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from embedding_lakehouse.clients.forgetting.tombstones import NOBODY
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.tables import BATCH_DOCUMENTS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
@@ -72,7 +73,7 @@ def put(lake: Lake, documents: Documents, profile: str = "small") -> dict[str, i
 
 def plan(lake: Lake, snapshots: dict[str, int], batch_id: str = "b1", limit: int = 100, shards: int = 1) -> list[dict[str, Any]]:
     """The rows of one batch's plan."""
-    lake.sql.execute("plans/plan_documents", ("small", limit, batch_id, shards), **snapshots)
+    lake.sql.execute("plans/plan_documents", (NOBODY, "small", NOBODY, limit, batch_id, shards), **snapshots)
     return [row for row in lake.table(BATCH_DOCUMENTS).scan().to_arrow().to_pylist() if row["batch_id"] == batch_id]
 
 
@@ -95,7 +96,7 @@ def test_a_document_is_planned_as_what_happened_to_it(planned: list[dict[str, An
 
 
 def test_changes_are_counted_as_they_are_planned(module_lake: Lake, snapshots: dict[str, int]) -> None:
-    counts = module_lake.sql.row("changes/count_document_changes", ("small",), **snapshots)
+    counts = module_lake.sql.row("changes/count_document_changes", (NOBODY, "small", NOBODY), **snapshots)
     changes = [change for change, _ in EXPECTED.values()]
     # What neither changed nor was deleted before is unchanged.
     assert counts == (changes.count("new"), changes.count("changed"), changes.count("deleted"), len(DOCUMENTS) - len(EXPECTED) - 1, 0)
@@ -117,7 +118,7 @@ def test_a_plan_holds_the_text_of_the_planned_version(planned: list[dict[str, An
 
 def test_another_profile_has_no_part_in_it(module_lake: Lake, snapshots: dict[str, int]) -> None:
     sources = sum(bool(hashes) for hashes, _ in DOCUMENTS.values())
-    assert module_lake.sql.row("changes/count_document_changes", ("other",), **snapshots) == (sources, 0, 0, 0, 0)
+    assert module_lake.sql.row("changes/count_document_changes", (NOBODY, "other", NOBODY), **snapshots) == (sources, 0, 0, 0, 0)
 
 
 def test_a_plan_takes_on_the_first_documents_up_to_its_limit(module_lake: Lake, snapshots: dict[str, int]) -> None:
@@ -131,11 +132,11 @@ def test_every_planned_document_lies_in_a_shard(module_lake: Lake, snapshots: di
 
 
 def test_nothing_in_the_source_and_nothing_in_the_ledger_is_no_change(lake: Lake) -> None:
-    assert lake.sql.row("changes/count_document_changes", ("small",), **put(lake, {})) == (0, 0, 0, 0, 0)
+    assert lake.sql.row("changes/count_document_changes", (NOBODY, "small", NOBODY), **put(lake, {})) == (0, 0, 0, 0, 0)
 
 
 def test_rows_without_a_document_s_name_are_counted_apart(lake: Lake) -> None:
     snapshots = put(lake, {"a": (["h1"], [])})
     put_source_rows(lake, [{"doc_id": doc_id, "content_hash": "h1"} for doc_id in ("a", None, None)])
     snapshots["source_snapshot"] = head_snapshot(lake.table(SOURCE_DOCUMENTS)).snapshot_id
-    assert lake.sql.row("changes/count_document_changes", ("small",), **snapshots)[-1] == 2
+    assert lake.sql.row("changes/count_document_changes", (NOBODY, "small", NOBODY), **snapshots)[-1] == 2

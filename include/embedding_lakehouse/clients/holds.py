@@ -8,6 +8,7 @@ from embedding_lakehouse.clients.iceberg import drop_tag, tag_snapshot
 from embedding_lakehouse.clients.keeping import HOLD_TAG
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.moments import Moment
+from embedding_lakehouse.clients.snapshots import kept_snapshot
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
 
 HELD_TABLES = (SOURCE_DOCUMENTS, DOCUMENT_VERSIONS, DOCUMENT_EMBEDDINGS)
@@ -59,10 +60,10 @@ class Hold:
 
     def _keep_cited(self, snapshots: list[int]) -> list[int]:
         source: IcebergTable = self.lake.table(SOURCE_DOCUMENTS)
-        lost = [snapshot for snapshot in snapshots if source.snapshot_by_id(snapshot) is None]
-        for snapshot in set(snapshots) - set(lost):
+        kept = {snapshot: kept_snapshot(source, snapshot) for snapshot in snapshots}
+        for snapshot in {one.snapshot_id for one in kept.values() if one}:
             self._put(SOURCE_DOCUMENTS, f"{self.tag}.{snapshot}", snapshot)
-        return lost
+        return [snapshot for snapshot, found in kept.items() if found is None]
 
     def _put(self, declared: Table, tag: str, snapshot: int) -> None:
         tag_snapshot(self.lake.table(declared), tag, snapshot)

@@ -4,13 +4,14 @@ A branch is created together with its files in one commit that requires the bran
 often and by however many tries the commit runs. PyIceberg publishes any branch, a stale one too: ancestry is checked here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import DataScan, TableProperties
@@ -75,6 +76,11 @@ def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equ
         column, low, high = between
         wanted = And(wanted, GreaterThanOrEqual(column, low), LessThan(column, high))
     return table.scan(row_filter=wanted)
+
+
+def rows_of_documents(table: IcebergTable, doc_ids: Iterable[str], columns: tuple[str, ...], snapshot_id: int) -> list[dict[str, Any]]:
+    """These columns of the documents' rows in a snapshot."""
+    return table.scan(row_filter=In("doc_id", set(doc_ids)), selected_fields=columns, snapshot_id=snapshot_id).to_arrow().to_pylist()
 
 
 def delete_rows(table: IcebergTable, **equal: str | int) -> None:

@@ -48,6 +48,20 @@ def drop_staging(lake: Lake, ingest_id: str) -> None:
             delete_rows(table, ingest_id=ingest_id)
 
 
+def running(lake: Lake) -> list[str]:
+    """The ingestions that began and never said that they ended: at work, or dead."""
+    return [row["ingest_id"] for row in journal(lake).rows() if row["finished_at"] is None]
+
+
+def give_up(lake: Lake, ingest_id: str, reason: str) -> None:
+    """Take from an ingestion that has not ended what it staged, so that it merges nothing more; one that was merging is announced later."""
+    row = next(row for row in journal(lake).rows() if row["ingest_id"] == ingest_id)
+    if row["state"] == MERGING:
+        drop_staging(lake, ingest_id)
+    else:
+        end(lake, ingest_id, STOPPED, message=reason)
+
+
 def interrupted(lake: Lake) -> list[str]:
     """The ingestions that began to merge and never said that they ended: their changes may not have been announced."""
     return [row["ingest_id"] for row in journal(lake).rows() if row["state"] == MERGING]

@@ -17,6 +17,7 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, never_retry
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_time
 from embedding_lakehouse.core.batches import OPEN_STATES
 from embedding_lakehouse.core.maintenance import history_to_keep
 from embedding_lakehouse.core.releases import HELD
@@ -112,8 +113,10 @@ def source_snapshots(lake: Lake, since: datetime) -> set[int]:
     pinned = {row["source_snapshot"] for row in rows if row["state"] in OPEN_STATES or (row["planned_at"] and row["planned_at"] >= since)}
     limit = _milliseconds(since)
     # Of what expired in between nothing was pinned, so no version cites it.
-    then = [one.snapshot_id for one in sorted(source.snapshots(), key=lambda one: one.timestamp_ms) if one.timestamp_ms <= limit][-1:]
-    return (pinned | {*then} | cited_snapshots(lake)) - {None}
+    then = [one.snapshot_id for one in sorted(source.snapshots(), key=snapshot_time) if snapshot_time(one) <= limit][-1:]
+    wanted = (pinned | {*then} | cited_snapshots(lake)) - {None}
+    # An erasure put others in the place of some.
+    return {kept.snapshot_id if (kept := kept_snapshot(source, one)) else one for one in wanted}
 
 
 def cited_snapshots(lake: Lake) -> set[int]:

@@ -120,6 +120,19 @@ def read_parts(
         yield from dataset.to_batches(columns=columns, filter=condition, batch_size=batch_rows, use_threads=False)
 
 
+def parquet_of(table: IcebergTable, file: str) -> ds.Dataset:
+    """A Parquet file as it lies there, whatever its columns. Raises pyarrow.ArrowInvalid for one that is not whole."""
+    filesystem, path = _filesystem(table, file)
+    return ds.dataset(path, format="parquet", filesystem=filesystem)
+
+
+def read_bytes(table: IcebergTable, file: str) -> bytes:
+    """The content of a file."""
+    filesystem, path = _filesystem(table, file)
+    with filesystem.open_input_stream(path, compression=None) as source:
+        return source.read()
+
+
 def write_note(table: IcebergTable, location: str, note: str) -> None:
     """Write a small text as a file, whole or not at all, by the table's own access; one of the same name is replaced."""
     filesystem, path = _filesystem(table, location)

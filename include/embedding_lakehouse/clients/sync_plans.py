@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
+from embedding_lakehouse.clients.forgetting.tombstones import check_sync
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.releases import Releases
@@ -134,7 +135,7 @@ def open_plan(lake: Lake, sync: Sync) -> list[Shard]:
 
 
 def written_shards(lake: Lake, sync: Sync) -> list[Shard]:
-    """The shards of the written plan. Raises ConflictError where a record that it is to write has no row."""
+    """The shards of the written plan. Raises ConflictError where a record that it is to write has no row, or its document was forgotten."""
     rows = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
     for *_, missing, doc_id, chunk_id in rows:
         if missing:
@@ -144,5 +145,6 @@ def written_shards(lake: Lake, sync: Sync) -> list[Shard]:
             )
     if not rows:
         return []
+    check_sync(lake, sync.sync_id)
     keys = replace(sync, document_count=rows[0][1]).as_keys()
     return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": keys} for shard, _, upserts, deletes, *_ in rows]

@@ -11,9 +11,9 @@ from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.parts import read_parts
+from embedding_lakehouse.clients.staged_batches import staged_files
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.errors import ConfigurationError, LakehouseError, TransientError
-from embedding_lakehouse.steps.embed_documents.embedding import staged_files
 from tests.batches import BatchRun, current_chunks, half_written_parts, put_documents, run_batch, state_of
 from tests.blocked_batch import heads
 from tests.lake_fixtures import declare

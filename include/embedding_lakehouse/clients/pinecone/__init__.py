@@ -8,7 +8,7 @@ import logging
 from embedding_lakehouse.clients.pinecone.imports import CANCELLED, COMPLETED, FAILED
 from embedding_lakehouse.clients.pinecone.index import Record, VectorIndex, Written
 from embedding_lakehouse.clients.pinecone.refusals import IndexBusy
-from embedding_lakehouse.clients.pinecone.service import IndexService, service_from_connection
+from embedding_lakehouse.clients.pinecone.service import IndexService, MissingIndex, service_from_connection
 
 __all__ = [
     "CANCELLED",
@@ -16,6 +16,7 @@ __all__ = [
     "FAILED",
     "IndexBusy",
     "IndexService",
+    "MissingIndex",
     "Record",
     "VectorIndex",
     "Written",

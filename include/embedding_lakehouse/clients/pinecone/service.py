@@ -20,6 +20,10 @@ PATIENCE_SECONDS = 180.0
 READY_SECONDS = 600
 
 
+class MissingIndex(ConfigurationError):
+    """The index does not exist."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexService:
     """The indexes of an account; `patience` is how many seconds a request to an index is tried.
@@ -48,7 +52,7 @@ class IndexService:
             try:
                 described = control.indexes.describe(shape.name)
             except NotFoundError as error:
-                raise ConfigurationError(f"the index {shape.name!r} does not exist: run the DAG set_up_lakehouse first") from error
+                raise MissingIndex(f"the index {shape.name!r} does not exist: run the DAG set_up_lakehouse first") from error
         _check_shape(described, shape)
         if not described.host:
             raise IndexBusy(f"the index {shape.name!r} has no host yet: it is still being created")

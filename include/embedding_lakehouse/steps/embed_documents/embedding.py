@@ -14,7 +14,7 @@ from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.models import EmbeddingModel, load_model
 from embedding_lakehouse.clients.models.embedder import Embedder, Rejection
-from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_metadata, read_parts, write_part
+from embedding_lakehouse.clients.parts import list_parts, parts_folder, read_parts, write_part
 from embedding_lakehouse.core.batches import PRICED, BatchRow, hash_range
 from embedding_lakehouse.core.packing import fit_checkpoint
 from embedding_lakehouse.core.plans import check_approved
@@ -47,18 +47,6 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
     if unknown.num_rows:
         _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
     return stage.counts
-
-
-def staged_files(lake: Lake, batch_id: str) -> list[str]:
-    """The parts staged for a batch so far, by shard."""
-    table = lake.table(DOCUMENT_EMBEDDINGS)
-    return list_parts(table, parts_folder(table, f"batch_id={batch_id}"))
-
-
-def staged_usage(lake: Lake, batch_id: str) -> Usage:
-    """What was paid for a batch so far: by every try, as far as it was staged."""
-    table = lake.table(DOCUMENT_EMBEDDINGS)
-    return sum((Usage.of_metadata(read_metadata(table, file)) for file in staged_files(lake, batch_id)), start=Usage())
 
 
 @dataclass(frozen=True, slots=True)

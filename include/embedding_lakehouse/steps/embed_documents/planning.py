@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches, metrics
-from embedding_lakehouse.clients.iceberg import append_once, commit_files, drop_branch, head_snapshot, tag_snapshot
+from embedding_lakehouse.clients.forgetting.tombstones import returned
+from embedding_lakehouse.clients.iceberg import append_once, commit_files, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
+from embedding_lakehouse.clients.snapshots import source_tag
+from embedding_lakehouse.clients.staged_batches import drop_branches, give_up
 from embedding_lakehouse.core.batches import (
     DISCARDED,
     PLANNED,
@@ -32,7 +35,6 @@ from embedding_lakehouse.core.tables import (
 )
 from embedding_lakehouse.errors import BudgetExceeded, ConflictError, InputError, LakehouseError, NothingToDo, PlanOvertaken
 from embedding_lakehouse.steps.embed_documents.accepting import accept_checks
-from embedding_lakehouse.steps.embed_documents.embedding import staged_usage
 
 Changes = dict[str, Any]
 Shard = dict[str, Any]
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
     """Count the documents that differ from what was last published: `new`, `changed`, `deleted`, `unchanged`.
 
-    Source rows without a doc_id are left out and counted as `nameless`.
+    Source rows without a doc_id are left out and counted as `nameless`; forgotten documents are left out wherever they are.
 
     The snapshots that were compared go along as `source_snapshot` and `versions_snapshot`, the batch last published as `latest_batch`.
     Raises ConfigurationError for an unknown profile, or one whose settings changed under the same version.
@@ -59,7 +61,8 @@ def detect_changes(profile_name: str, lake: Lake | None = None) -> Changes:
         "source_sequence_number": source.sequence_number or 0,
         "versions_snapshot": head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id,
     }
-    *counts, nameless = lake.sql.row("changes/count_document_changes", (profile.name,), **_names(pinned))
+    refused = returned(lake, **_names(pinned))
+    *counts, nameless = lake.sql.row("changes/count_document_changes", (refused, profile.name, refused), **_names(pinned))
     if nameless:
         logger.warning("%s rows of %s have no doc_id and are left out: give each its own", nameless, SOURCE_DOCUMENTS.name)
     counted = dict(zip(("new", "changed", "deleted", "unchanged"), counts, strict=True)) | {"nameless": nameless}
@@ -121,9 +124,10 @@ def _plan_next(lake: Lake, profile: Profile, changes: Changes, run: dict[str, st
         return None
     batch_id = new_batch_id(datetime.now(UTC))
     # Receipts lead to this snapshot for as long as the batch's vectors are kept.
-    tag_snapshot(lake.table(SOURCE_DOCUMENTS), f"source-{changes['source_snapshot']}", changes["source_snapshot"])
+    tag_snapshot(lake.table(SOURCE_DOCUMENTS), source_tag(changes["source_snapshot"]), changes["source_snapshot"])
     shards = shard_count(min(waiting, profile.batch.documents), profile.batch.shard_documents, profile.batch.most_shards)
-    binds = (profile.name, profile.batch.documents, batch_id, shards)
+    refused = returned(lake, **_names(changes))
+    binds = (refused, profile.name, refused, profile.batch.documents, batch_id, shards)
     lake.sql.execute("plans/plan_documents", binds, **_names(changes))
     new, changed, deleted = lake.sql.row("plans/count_planned_documents", (batch_id,))
     return batches.begin(
@@ -265,12 +269,10 @@ def refuse_batch(batch_id: str, by: str, lake: Lake | None = None) -> None:
 
 def discard_batch(lake: Lake, row: BatchRow, reason: str) -> None:
     """Give up an open batch: its branches go, its documents are found again by the next plan. What it cost so far is kept."""
-    for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS):
-        drop_branch(lake.table(table), branch_name(row["batch_id"]))
+    drop_branches(lake, row["batch_id"])
     if _may_have_jobs(row):
         _cancel_jobs(row)
-    paid = staged_usage(lake, row["batch_id"])
-    batches.move(lake, row["batch_id"], DISCARDED, message=reason, requests=paid.requests, tokens_embedded=paid.tokens, price=paid.usd)
+    give_up(lake, row, reason)
 
 
 def _may_have_jobs(row: BatchRow) -> bool:

@@ -20,6 +20,7 @@ from embedding_lakehouse.clients.iceberg import (
 )
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
+from embedding_lakehouse.clients.staged_batches import staged_files, staged_usage
 from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
 from embedding_lakehouse.core.measures import batch_figures, spending_figures
 from embedding_lakehouse.core.plans import outcome
@@ -34,7 +35,6 @@ from embedding_lakehouse.core.tables import (
 )
 from embedding_lakehouse.errors import ConflictError, LakehouseError, NothingToDo
 from embedding_lakehouse.steps.embed_documents.auditing import audit_again
-from embedding_lakehouse.steps.embed_documents.embedding import staged_files, staged_usage
 from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
 
 PUBLISH_TRIES = 5

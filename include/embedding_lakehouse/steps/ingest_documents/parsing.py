@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from embedding_lakehouse.clients.forgetting.tombstones import in_force
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parsing.reading import documents_of
@@ -12,7 +13,8 @@ from embedding_lakehouse.clients.parsing.sandbox import Sandbox
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.clients.sources import source_of
 from embedding_lakehouse.clients.sources.ahead import AheadSource
-from embedding_lakehouse.core.documents import Document
+from embedding_lakehouse.core.documents import Document, Rejection
+from embedding_lakehouse.core.forgetting import FORGOTTEN, Tombstones, refusal
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.ingest_tables import INGEST_FILES, STAGED_DOCUMENTS
@@ -30,7 +32,8 @@ log = logging.getLogger(__name__)
 def parse_files(ingest_id: str, shard: int, params: dict[str, Any], lake: Lake | None = None) -> dict[str, Any]:
     """Parse the shard's files; the staged slices with their parts and sizes.
 
-    A file or row that cannot be used is staged as a rejection and stops nothing. Two tries write other parts; the registered ones count.
+    A file or row that cannot be used, or was forgotten, is staged as a rejection and stops nothing. Two tries write other parts; the
+    registered ones count.
     Raises TransientError where the source does not answer.
     """
     lake = lake or connect()
@@ -39,13 +42,21 @@ def parse_files(ingest_id: str, shard: int, params: dict[str, Any], lake: Lake |
     stage = Stage(lake, ingest_id, shard)
     source = source_of(settings)
     # One byte more than allowed, as a reader asks for, to see that a file is too large.
+    tombstones = in_force(lake)
     with Sandbox(settings.parse_seconds) as sandbox, AheadSource(source, files, settings.max_document_bytes + 1) as ahead:
         for file in files:
             for outcome in documents_of(ahead, file, settings, sandbox):
-                stage.add(file.path, outcome)
+                stage.add(file.path, _unless_forgotten(outcome, tombstones))
     stage.flush()
     log.info("shard %d: %s documents, %s rejections", shard, f"{stage.documents:,}", f"{stage.rejections:,}")
     return {"ingest_id": ingest_id, "shard": shard, "slices": stage.slices}
+
+
+def _unless_forgotten(outcome: Outcome, tombstones: Tombstones) -> Outcome:
+    """The outcome, or where the document was forgotten its refusal, which has nothing of its text."""
+    content = content_hash(outcome.text) if tombstones and isinstance(outcome, Document) else None
+    tombstone = tombstones.of(outcome.doc_id, content)
+    return Rejection(outcome.doc_id, FORGOTTEN, refusal(tombstone), outcome.line) if tombstone else outcome
 
 
 def _files(lake: Lake, ingest_id: str, shard: int) -> list[ListedFile]:

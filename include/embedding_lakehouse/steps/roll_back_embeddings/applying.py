@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients.forgetting.tombstones import in_force
 from embedding_lakehouse.clients.iceberg import append_once, delete_rows, head_snapshot, scan
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.batches import PLANNED, PUBLISHED, BatchRow
+from embedding_lakehouse.core.forgetting import Tombstones
 from embedding_lakehouse.core.roll_backs import RollBack
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, ROLL_BACK_VERSIONS
 
@@ -47,9 +49,17 @@ def _planned_versions(lake: Lake, batch_id: str) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([rows])
 
 
+def _without_forgotten(planned: pa.Table, tombstones: Tombstones) -> pa.Table:
+    """The planned versions without those of forgotten documents: no roll-back brings one back."""
+    if not tombstones:
+        return planned
+    return planned.filter(pa.array([tombstones.of(doc_id) is None for doc_id in planned["doc_id"].to_pylist()], pa.bool_()))
+
+
 def _write_versions(lake: Lake, row: BatchRow, planned: pa.Table) -> str:
     """The planned versions as a staged part of the ledger, under the roll-back's number."""
     table = lake.table(DOCUMENT_VERSIONS)
+    planned = _without_forgotten(planned, in_force(lake))
     same = {"profile": row["profile"], "batch_number": row["batch_number"], "recorded_at": datetime.now(UTC)}
     for name, value in same.items():
         planned = planned.append_column(name, pa.repeat(pa.scalar(value), planned.num_rows))
