@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from embedding_lakehouse.clients.athena_errors import StatementFailed, failure_of, refusal
 from embedding_lakehouse.core.athena_dialect import in_athena, view_body, view_without_zones
@@ -101,7 +101,7 @@ class AthenaService:
 
     def ask_patiently(self, operation: str, **request: Any) -> dict[str, Any]:
         """A request that changes nothing, again and again while Athena is throttled or away."""
-        stop, wait = stop_after_delay(PATIENCE), wait_exponential_jitter(0.2, max=8)
+        stop, wait = stop_after_delay(PATIENCE), wait_random_exponential(0.2, max=8)
         retrying = Retrying(retry=retry_if_exception_type(TransientError), stop=stop, wait=wait, reraise=True)
         return retrying(self.ask, operation, **request)
 
@@ -143,8 +143,7 @@ class AthenaCursor:
         """A view as Athena keeps it; which of its columns are times, a query without a row says."""
         if body := view_body(text):
             asked = AthenaCursor(self.service, f"{self.token}-columns").execute(f"select * from ({body}) limit 0")  # noqa: S608
-            asked.fetchmany(1)
-            return view_without_zones(text, asked.description or [])
+            return view_without_zones(text, _columns(self.service.ask_patiently("get_query_results", QueryExecutionId=asked.query_id)))
         return text
 
     def fetchmany(self, size: int = PAGE_ROWS) -> list[tuple[Any, ...]]:
@@ -179,14 +178,12 @@ class AthenaCursor:
     def _results(self, query: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         request = {"QueryExecutionId": self.query_id, "MaxResults": PAGE_ROWS}
         page = self.service.ask_patiently("get_query_results", **request)
-        found = page["ResultSet"]
-        columns = found.get("ResultSetMetadata", {}).get("ColumnInfo", [])
-        rows = found.get("Rows", [])
+        rows = page["ResultSet"].get("Rows", [])
         if page.get("UpdateCount") and not rows:
             self.description = [("rows", "bigint")]
             yield (page["UpdateCount"],)
             return
-        self.description = [(column["Name"], column["Type"]) for column in columns]
+        self.description = _columns(page)
         convert = [self._converter(name, kind) for name, kind in self.description]
         # The first row of a select is its columns' names, and data only by chance.
         if rows and [value.get("VarCharValue") for value in rows[0]["Data"]] == [name for name, _ in self.description]:
@@ -204,6 +201,10 @@ class AthenaCursor:
             said = f"answers {name} as {kind}, whose text in Athena's answers is ambiguous: cast it to json (query {self.query_id})"
             raise StatementFailed(ConfigurationError, said)
         return CONVERTED[kind]
+
+
+def _columns(page: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(column["Name"], column["Type"]) for column in page["ResultSet"].get("ResultSetMetadata", {}).get("ColumnInfo", [])]
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

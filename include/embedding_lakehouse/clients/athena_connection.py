@@ -11,6 +11,7 @@ from airflow.exceptions import AirflowException, AirflowNotFoundException
 from airflow.providers.amazon.aws.hooks.athena_sql import AthenaSQLHook
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedding_lakehouse.clients.athena import AthenaService
@@ -46,7 +47,10 @@ class AthenaHook(AthenaSQLHook):
                 # An endpoint there is that of another service, as a rule of S3.
                 extra = {name: value for name, value in other.extra_dejson.items() if name != "endpoint_url"} | extra
         own.extra, own.conn_type = json.dumps(_with_endpoint(extra)), "aws"
-        return AwsConnectionWrapper(conn=own, region_name=extra.get("region_name") or _region_of_the_worker())
+        merged = AwsConnectionWrapper(conn=own, region_name=extra.get("region_name") or _region_of_the_worker())
+        # The provider hands every extra on to PyAthena, but not the client's settings. What is throttled this package asks for again.
+        merged.extra_config["config"] = merged.botocore_config or Config(retries={"total_max_attempts": 1})
+        return merged
 
 
 def _with_endpoint(extra: dict[str, Any]) -> dict[str, Any]:

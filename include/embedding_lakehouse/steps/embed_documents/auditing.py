@@ -12,8 +12,8 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.iceberg import MAIN, head_snapshot, is_own_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
-from embedding_lakehouse.clients.sql import ATHENA
 from embedding_lakehouse.clients.quality_results import ResultRow, acceptance, latest_results, record, result_row
+from embedding_lakehouse.clients.sql import ATHENA
 from embedding_lakehouse.core.batches import BLOCKED, PUBLISHED, BatchRow, branch_name
 from embedding_lakehouse.core.checks import ACCEPTED, FAILED, WARNED, Check, values_to_bind
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
