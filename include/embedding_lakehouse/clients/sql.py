@@ -185,10 +185,12 @@ class _NamedErrors:
                     f"{place}: Trino refuses the login of the connection {self.conn_id}: check its user, its password or token, "
                     f"and TLS ({error})"
                 ) from error
+            case trino.exceptions.TrinoAuthError():
+                raise ConfigurationError(f"{place}: the connection {self.conn_id} cannot be used for Trino: {error}") from error
             case trino.exceptions.TrinoConnectionError() if UNTRUSTED.search(str(error)):
                 raise ConfigurationError(
                     f"{place}: no TLS connection that can be trusted: check host, port and protocol of {self.conn_id}, and give its extra "
-                    f"verify the file of the certificate authority ({error})"
+                    f"verify the file of the certificate authority, which REQUESTS_CA_BUNDLE would overrule ({error})"
                 ) from error
             case trino.exceptions.TrinoConnectionError() | trino.exceptions.HttpError():
                 raise TransientError(f"{place}: lost the connection to Trino: {error}") from error
