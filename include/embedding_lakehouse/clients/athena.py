@@ -7,8 +7,10 @@ times with a zone. Athena's views cannot: they get them in UTC without one, and 
 """
 
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -155,15 +157,20 @@ class AthenaCursor:
 
     def _ended(self) -> dict[str, Any]:
         """What Athena says of the query once it has ended well."""
-        try:
-            for wait in chain(WAITS, repeat(LONGEST_WAIT)):
-                query: dict[str, Any] = self.service.ask_patiently("get_query_execution", QueryExecutionId=self.query_id)["QueryExecution"]
-                if query["Status"]["State"] in ENDED:
-                    break
-                sleep(wait)
-        except BaseException:
-            self._stop()
-            raise
+        with _noting_termination() as terminated:
+            try:
+                for wait in chain(WAITS, repeat(LONGEST_WAIT)):
+                    query: dict[str, Any] = self.service.ask_patiently("get_query_execution", QueryExecutionId=self.query_id)[
+                        "QueryExecution"
+                    ]
+                    if query["Status"]["State"] in ENDED:
+                        break
+                    sleep(wait)
+                    if terminated:
+                        self._stop()
+            except BaseException:
+                self._stop()
+                raise
         if query["Status"]["State"] != "SUCCEEDED":
             raise failure_of(query, self.service.conn_id)
         scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
@@ -201,6 +208,26 @@ class AthenaCursor:
             said = f"answers {name} as {kind}, whose text in Athena's answers is ambiguous: cast it to json (query {self.query_id})"
             raise StatementFailed(ConfigurationError, said)
         return CONVERTED[kind]
+
+
+@contextmanager
+def _noting_termination() -> Iterator[list[int]]:
+    """Becomes true once this process is asked to end: Airflow lets a task go on then, and kills it seconds later."""
+    noted: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield noted
+        return
+
+    def note(number: int, frame: Any) -> None:
+        noted.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGTERM, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _columns(page: dict[str, Any]) -> list[tuple[str, str]]:

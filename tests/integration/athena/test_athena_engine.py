@@ -1,5 +1,7 @@
 """The engine behind a connection of type `athena`: what it submits, how it waits and reads, and what its errors say."""
 
+import os
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -175,6 +177,26 @@ def test_whoever_stops_waiting_stops_the_query(engine: SqlEngine, athena: Athena
     with pytest.raises(TimeoutError):
         engine.rows("one")
     assert [asked["QueryExecutionId"] for asked in athena.asked(STOP)] == [athena.asked(LOOK)[0]["QueryExecutionId"]]
+
+
+def test_a_task_that_is_told_to_end_stops_its_query(engine: SqlEngine, athena: AthenaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def ask_to_end(seconds: float) -> None:
+        athena.ends("CANCELLED")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    athena.ends("RUNNING")
+    monkeypatch.setattr(client, "sleep", ask_to_end)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        with pytest.raises(ConfigurationError, match="was cancelled"):
+            engine.rows("one")
+        assert (told, len(athena.asked(STOP))) == ([signal.SIGTERM], 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_looks_at_a_query_become_rarer(engine: SqlEngine, athena: AthenaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
