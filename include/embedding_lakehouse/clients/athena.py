@@ -9,14 +9,15 @@ times with a zone. Athena's views cannot: they get them in UTC without one, and 
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from functools import cached_property
 from itertools import chain, repeat
-from time import sleep
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -34,8 +35,6 @@ PAGE_ROWS = 1_000
 # Seconds between two looks at a query; a planned insert of this package takes seconds, most selects less than one.
 WAITS = (0.1, 0.2, 0.3, 0.5, 1.0)
 LONGEST_WAIT = 2.0
-# Seconds for which an answer is asked for again before it counts as lost.
-PATIENCE = 60.0
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ CONVERTED: dict[str, Callable[[str], Any]] = {
     "varbinary": bytes.fromhex,
     "json": str,
     "date": date.fromisoformat,
-    "time": time.fromisoformat,
+    "time": time_of_day.fromisoformat,
     "timestamp": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
     "timestamp with time zone": _with_zone,
     # The type of a column that is null in every row.
@@ -67,10 +66,15 @@ CONVERTED: dict[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True)
 class AthenaService:
-    """Athena behind an Airflow connection: the client is made once and serves all threads; its credentials renew themselves."""
+    """Athena behind an Airflow connection: the client is made once and serves all threads; its credentials renew themselves.
+
+    `patience` is for how many seconds an answer is asked for again before it counts as lost.
+    """
 
     conn_id: str
     opened: Callable[[], Any]
+    patience: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def connection(self) -> Any:
@@ -103,7 +107,7 @@ class AthenaService:
 
     def ask_patiently(self, operation: str, **request: Any) -> dict[str, Any]:
         """A request that changes nothing, again and again while Athena is throttled or away."""
-        stop, wait = stop_after_delay(PATIENCE), wait_random_exponential(0.2, max=8)
+        stop, wait = stop_after_delay(self.patience), wait_random_exponential(0.2, max=8)
         retrying = Retrying(retry=retry_if_exception_type(TransientError), stop=stop, wait=wait, reraise=True)
         return retrying(self.ask, operation, **request)
 
@@ -165,7 +169,7 @@ class AthenaCursor:
                     ]
                     if query["Status"]["State"] in ENDED:
                         break
-                    sleep(wait)
+                    self.service.sleep(wait)
                     if terminated:
                         self._stop()
             except BaseException:

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 PRODUCT = "reduce(zip_with({0}, {1}, (x, y) -> x * y), 0e0, (total, part) -> total + part, total -> total)"
 DISTANCE = "sqrt(reduce(zip_with({0}, {1}, (x, y) -> (x - y) * (x - y)), 0e0, (total, part) -> total + part, total -> total))"
-COSINE = f"({PRODUCT} / (sqrt({PRODUCT.replace('{1}', '{0}')}) * sqrt({PRODUCT.replace('{0}', '{1}')})))"
+LENGTH = "sqrt(reduce({0}, 0e0, (total, part) -> total + part * part, total -> total))"
+COSINE = f"({PRODUCT} / ({LENGTH} * {LENGTH.replace('{0}', '{1}')}))"
 # Each of vectors of equal length, of doubles.
 FUNCTIONS = {
     "dot_product": PRODUCT,

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -17,10 +18,10 @@ from tests.athena_stand_in import LOOK, RESULTS, START, STOP, AthenaStandIn, ref
 THROTTLED = refused("TooManyRequestsException", "Rate exceeded")
 
 
-@pytest.fixture(autouse=True)
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads that stay throttled are not waited for long."""
-    monkeypatch.setattr(client, "PATIENCE", 5.0)
+def waiting(engine: SqlEngine, sleep: Callable[[float], None]) -> SqlEngine:
+    """The engine, which sleeps so between two looks at a query."""
+    service = replace(engine.connect(), sleep=sleep)
+    return replace(engine, connect=lambda: service)
 
 
 def test_a_statement_runs_where_the_connection_says(engine: SqlEngine, athena: AthenaStandIn) -> None:
@@ -168,18 +169,17 @@ def test_a_query_that_somebody_cancelled_is_not_run_again(engine: SqlEngine, ath
         engine.rows("one")
 
 
-def test_whoever_stops_waiting_stops_the_query(engine: SqlEngine, athena: AthenaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_stops_waiting_stops_the_query(engine: SqlEngine, athena: AthenaStandIn) -> None:
     def timed_out(seconds: float) -> None:
         raise TimeoutError(f"the task's time ended during {seconds} s")
 
     athena.ends("RUNNING")
-    monkeypatch.setattr(client, "sleep", timed_out)
     with pytest.raises(TimeoutError):
-        engine.rows("one")
+        waiting(engine, timed_out).rows("one")
     assert [asked["QueryExecutionId"] for asked in athena.asked(STOP)] == [athena.asked(LOOK)[0]["QueryExecutionId"]]
 
 
-def test_a_task_that_is_told_to_end_stops_its_query(engine: SqlEngine, athena: AthenaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_is_told_to_end_stops_its_query(engine: SqlEngine, athena: AthenaStandIn) -> None:
     told: list[int] = []
 
     def ask_to_end(seconds: float) -> None:
@@ -187,11 +187,10 @@ def test_a_task_that_is_told_to_end_stops_its_query(engine: SqlEngine, athena: A
         os.kill(os.getpid(), signal.SIGTERM)
 
     athena.ends("RUNNING")
-    monkeypatch.setattr(client, "sleep", ask_to_end)
     before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
     try:
         with pytest.raises(ConfigurationError, match="was cancelled"):
-            engine.rows("one")
+            waiting(engine, ask_to_end).rows("one")
         assert (told, len(athena.asked(STOP))) == ([signal.SIGTERM], 1)
         os.kill(os.getpid(), signal.SIGTERM)
         assert told == [signal.SIGTERM] * 2
@@ -199,7 +198,7 @@ def test_a_task_that_is_told_to_end_stops_its_query(engine: SqlEngine, athena: A
         signal.signal(signal.SIGTERM, before)
 
 
-def test_looks_at_a_query_become_rarer(engine: SqlEngine, athena: AthenaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looks_at_a_query_become_rarer(engine: SqlEngine, athena: AthenaStandIn) -> None:
     waits: list[float] = []
 
     def waited(seconds: float) -> None:
@@ -208,6 +207,5 @@ def test_looks_at_a_query_become_rarer(engine: SqlEngine, athena: AthenaStandIn,
             athena.ends("SUCCEEDED")
 
     athena.ends("RUNNING")
-    monkeypatch.setattr(client, "sleep", waited)
-    engine.rows("one")
+    waiting(engine, waited).rows("one")
     assert waits == [*client.WAITS, client.LONGEST_WAIT, client.LONGEST_WAIT]
