@@ -37,10 +37,14 @@ down: ## Stop every process of the local stack
 status: .venv/.installed ## Show each component of the local stack
 	@$(venv)/python -m dev.stack status
 
+# A lock that is there already is preferred to newer versions: so MWAA gets those of the tests, where its image allows them.
 lock: .venv/.installed ## Resolve all versions anew into the locks, with their hashes
 	@bash dev/install.sh compile $(lock) --upgrade --output-file dev/requirements.lock requirements.txt pyproject.toml --extra dev
 	@bash dev/install.sh compile $(lock) --no-annotate --output-file requirements.lock \
 	    --constraints dev/requirements.lock requirements.txt pyproject.toml --extra image
+	@cp dev/requirements.lock dev/mwaa/requirements.lock
+	@grep -v '^apache-airflow==' requirements.txt | bash dev/install.sh compile --python-version 3.12 --no-header --no-annotate \
+	    --generate-hashes --constraints dev/mwaa/image.txt --output-file dev/mwaa/requirements.lock -
 	@$(MAKE) --no-print-directory .venv/.installed
 
 audit: .venv/.installed ## Look for published vulnerabilities of what the locks hold (AUDIT=--strict fails where it cannot look)

@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 
 CONTENT_TYPES = (
     '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
@@ -18,8 +19,11 @@ RELATIONSHIPS = (
 BILLION_LAUGHS = '<!DOCTYPE x [<!ENTITY e0 "laugh">' + "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10)) + "]>"
 
 
-def docx(*paragraphs: str, prologue: str = "") -> bytes:
-    """A Word document of the paragraphs, the first of which is a heading; they may hold XML, the prologue a DOCTYPE."""
+def docx(*paragraphs: str, prologue: str = "", parts: Mapping[str, bytes | str] | None = None) -> bytes:
+    """A Word document of the paragraphs, the first of which is a heading; they may hold XML, the prologue a DOCTYPE.
+
+    `parts` are further files of the package, or others in the place of its own.
+    """
     heading = '<w:pPr><w:pStyle w:val="Heading1"/></w:pPr>'
     body = "".join(
         f"<w:p>{heading if number == 0 and len(paragraphs) > 1 else ''}<w:r><w:t>{text}</w:t></w:r></w:p>"
@@ -31,10 +35,30 @@ def docx(*paragraphs: str, prologue: str = "") -> bytes:
     )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", CONTENT_TYPES)
-        archive.writestr("_rels/.rels", RELATIONSHIPS)
-        archive.writestr("word/document.xml", document)
+        own = {"[Content_Types].xml": CONTENT_TYPES, "_rels/.rels": RELATIONSHIPS, "word/document.xml": document}
+        for name, content in (own | dict(parts or {})).items():
+            archive.writestr(name, content)
     return packed.getvalue()
+
+
+def lying_docx(paragraph: str) -> bytes:
+    """A Word document whose package says of its text that it is a hundred bytes long."""
+    content = docx("Heading", paragraph)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = archive.getinfo("word/document.xml").file_size
+    return content.replace(size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
+
+
+def pdf_of_objects(*objects: bytes) -> bytes:
+    """A PDF of these objects, the first of which is its catalog."""
+    content, offsets = b"%PDF-1.4\n", []
+    for number, entry in enumerate(objects, start=1):
+        offsets.append(len(content))
+        content += b"%d 0 obj\n%s\nendobj\n" % (number, entry)
+    count = len(objects) + 1
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    trailer = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (count, len(content))
+    return content + b"xref\n0 %d\n0000000000 65535 f \n" % count + table + trailer
 
 
 def pdf(drawing: bytes) -> bytes:
@@ -47,13 +71,7 @@ def pdf(drawing: bytes) -> bytes:
         b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(packed), packed),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
-    content, offsets = b"%PDF-1.4\n", []
-    for number, entry in enumerate(objects, start=1):
-        offsets.append(len(content))
-        content += b"%d 0 obj\n%s\nendobj\n" % (number, entry)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    trailer = b"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % len(content)
-    return content + b"xref\n0 6\n0000000000 65535 f \n" + table + trailer
+    return pdf_of_objects(*objects)
 
 
 def pdf_of(text: str) -> bytes:

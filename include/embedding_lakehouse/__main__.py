@@ -10,8 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
+from embedding_lakehouse.core.texts import visible
 from embedding_lakehouse.core.times import zoned_time
-from embedding_lakehouse.errors import InputError, LakehouseError
+from embedding_lakehouse.errors import InputError, LakehouseError, quoted
 from embedding_lakehouse.printing import print_matches, print_receipts
 
 
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except LakehouseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         return 1
 
 
@@ -75,7 +76,7 @@ def _explain(parsed: argparse.Namespace) -> int:
     else:
         print_receipts(_console(), explained.receipts, at, parsed.text)
     for record_id, reason in explained.unknown.items():
-        print(f"error: unknown record {record_id}: {reason}", file=sys.stderr)
+        print(f"error: unknown record {visible(record_id)}: {visible(reason)}", file=sys.stderr)
     return 1 if explained.unknown else 0
 
 
@@ -102,8 +103,8 @@ def _condition(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         condition = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--filter is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--filter {quoted(text)} is not JSON: {error}") from error
     if not isinstance(condition, dict) or not condition:
         raise InputError('--filter must be a JSON object such as {"doc_id": {"$eq": "a.md"}}')
     return condition
@@ -112,8 +113,8 @@ def _condition(text: str | None) -> dict[str, Any] | None:
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    wrong = f"--at {text!r} is no time: write one such as 2026-01-31T12:00+00:00"
-    return zoned_time(text, wrong, f"--at {text!r} has no time zone: write {text}+00:00 for UTC")
+    wrong = f"--at {quoted(text)} is no time: write one such as 2026-01-31T12:00+00:00"
+    return zoned_time(text, wrong, f"--at {quoted(text)} has no time zone: write +00:00 behind it for UTC")
 
 
 if __name__ == "__main__":

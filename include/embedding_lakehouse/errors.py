@@ -3,6 +3,20 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+# Of a value that somebody gave, what an error repeats.
+LONGEST_QUOTED = 80
+
+
+def quoted(value: object) -> str:
+    """The value as an error names it: one line of at most 80 characters, in which nothing is invisible."""
+    try:
+        text = repr(value[:LONGEST_QUOTED] if isinstance(value, str) else value)
+    except ValueError:
+        # Python writes no number of more than 4,300 digits.
+        return "a number of thousands of digits"
+    is_cut = len(text) > LONGEST_QUOTED or (isinstance(value, str) and len(value) > LONGEST_QUOTED)
+    return f"{text[: LONGEST_QUOTED - 3]}..." if is_cut else text
+
 
 class LakehouseError(Exception):
     """Base of every error that this package raises on purpose. The message names what is wrong and what to do."""

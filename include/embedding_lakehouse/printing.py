@@ -2,15 +2,21 @@
 
 from datetime import datetime
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from embedding_lakehouse.core.receipts import HoldingRelease, Match, Receipt
+from embedding_lakehouse.core.texts import visible
 
 NO_TEXT = "(its text is neither in the index nor in the lake)"
+
+
+def escape(text: str) -> str:
+    """The text as rich prints it: markup and control characters are only text."""
+    return markup.escape(visible(text))
 
 
 def print_matches(console: Console, matches: list[Match]) -> None:
@@ -26,8 +32,8 @@ def print_matches(console: Console, matches: list[Match]) -> None:
             f"model {match.model_version}  batch {match.batch_id}",
             f"source snapshot {match.source_snapshot}",
         )
-        console.print(Padding(Text("\n".join(origin), style="dim"), (0, 0, 0, 3)))
-        console.print(Padding(Text((match.text or NO_TEXT).strip()), (0, 0, 1, 3)))
+        console.print(Padding(Text(visible("\n".join(origin)), style="dim"), (0, 0, 0, 3)))
+        console.print(Padding(Text(visible((match.text or NO_TEXT).strip())), (0, 0, 1, 3)))
 
 
 def print_receipts(console: Console, receipts: list[Receipt], at: datetime | None, with_text: bool) -> None:
@@ -40,13 +46,14 @@ def print_receipts(console: Console, receipts: list[Receipt], at: datetime | Non
         for name, fact in _facts(receipt, at):
             facts.add_row(name, fact)
         for remark in receipt.remarks:
-            facts.add_row("[bold yellow]note[/]", Text(remark, style="bold yellow"))
+            facts.add_row("[bold yellow]note[/]", Text(visible(remark), style="bold yellow"))
         console.print(Padding(facts, (0, 0, 0, 3)))
-        console.print(Padding(Text(receipt.passage.text.strip()), (1, 0, 1, 3)))
+        console.print(Padding(Text(visible(receipt.passage.text.strip())), (1, 0, 1, 3)))
         if with_text and receipt.version.document_text is not None:
             console.rule(f"the document as it was, version {receipt.version.content_hash[:12]}", align="left", style="dim")
-            # Past rich, which would wrap its lines and expand its tabs.
-            console.file.write(f"{receipt.version.document_text}\n")
+            # Past rich, which would wrap its lines and expand its tabs; byte for byte into a file, harmless on a terminal.
+            text = receipt.version.document_text
+            console.file.write(f"{visible(text) if console.is_terminal else text}\n")
             console.rule(style="dim")
 
 
@@ -75,7 +82,7 @@ def _facts(receipt: Receipt, at: datetime | None) -> list[tuple[str, Text]]:
         ("index", "; ".join(map(_release, receipt.releases)) or "in no release of the index"),
         ("since", _since(receipt)),
     ]
-    return [(name, Text(fact)) for name, fact in facts]
+    return [(name, Text(visible(fact))) for name, fact in facts]
 
 
 def _text_state(receipt: Receipt) -> str:

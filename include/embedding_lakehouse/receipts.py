@@ -1,20 +1,20 @@
 """Explain records of the index: the document version behind each, its exact text, how the vector was made, and what became of both."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
-from embedding_lakehouse.core.receipts import CurrentVersion, HoldingRelease, Receipt, current_version, receipt_of, version_of
+from embedding_lakehouse.core.documents import LONGEST_ID
+from embedding_lakehouse.core.receipts import RECORD_ID, CurrentVersion, HoldingRelease, Receipt, current_version, receipt_of, version_of
 from embedding_lakehouse.core.record_rows import (
     EmbeddingRow,
     SourceText,
@@ -28,10 +28,10 @@ from embedding_lakehouse.core.record_rows import (
 )
 from embedding_lakehouse.core.releases import HELD, LIVE, ReleaseRow
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES, INDEX_RELEASES, SOURCE_DOCUMENTS, Table
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.core.texts import is_writable
+from embedding_lakehouse.errors import InputError, quoted
 
 MOST_IDS = 1_000
-RECORD_ID = re.compile(r"[0-9a-f]{64}")
 # Of what a statement may have, the rest is its text; beside a doc_id of up to 2,000 characters a record has a chunk_id and a batch_id.
 SHARE_OF_IDS = 0.9
 OTHER_CHARACTERS = 150
@@ -77,6 +77,8 @@ def explain(
 
 def _checked(ids: Iterable[str], at: datetime | None) -> list[str]:
     wanted = list(dict.fromkeys(ids))
+    if strange := [each for each in wanted if not isinstance(each, str)]:
+        raise InputError(f"the record id {quoted(strange[0])} is no text")
     if not 1 <= len(wanted) <= MOST_IDS:
         raise InputError(f"{len(wanted):,} record ids were given, must be from 1 to {MOST_IDS:,}")
     if at is not None and at.tzinfo is None:
@@ -97,7 +99,7 @@ def _rows(lake: Lake, ids: list[str], documents: Mapping[str, str], batches: Bat
 
 def _written(lake: Lake, ids: list[str], documents: Mapping[str, str]) -> list[WrittenRow]:
     """The records' rows as they were written: first those that the batches of their documents can have, then, in every file, the rest."""
-    known = {record_id: documents[record_id] for record_id in ids if record_id in documents}
+    known = {record_id: doc_id for record_id in ids if _is_doc_id(doc_id := documents.get(record_id))}
     parts = _slices(lake, sorted(set(known.values())), str)
     writers = {batch_id for part in parts for (batch_id,) in lake.sql.rows("receipts/list_writers", [tuple(part)])}
     rows: list[WrittenRow] = []
@@ -107,6 +109,11 @@ def _written(lake: Lake, ids: list[str], documents: Mapping[str, str]) -> list[W
         rows = [row for row in found if row.doc_id == known[row.chunk_id]]
     rest = tuple(set(ids) - {row.chunk_id for row in rows})
     return rows + [WrittenRow._make(row) for row in (lake.sql.rows("receipts/read_rows", [rest]) if rest else [])]
+
+
+def _is_doc_id(doc_id: object) -> TypeGuard[str]:
+    """Whether a document may be called so: what is told of a record may come from anywhere."""
+    return isinstance(doc_id, str) and 0 < len(doc_id) <= LONGEST_ID and is_writable(doc_id)
 
 
 def _recorded_times(lake: Lake, rows: list[WrittenRow]) -> dict[tuple[str, str], datetime]:

@@ -9,7 +9,7 @@ from typing import Any
 from embedding_lakehouse.core.batches import BatchRow, check_resumable
 from embedding_lakehouse.core.checks import Check, parse_checks
 from embedding_lakehouse.core.profiles import Profile, parse_profiles
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError, quoted
 
 # The owner of every task: by it the listener of alerts tells our tasks from those of others.
 OWNER = "embedding-lakehouse"
@@ -44,7 +44,7 @@ def profiles() -> dict[str, Profile]:
 def profile(name: str) -> Profile:
     """The profile of that name. Raises ConfigurationError that names those declared."""
     if name not in profiles():
-        raise ConfigurationError(f"unknown profile {name!r}; {profiles_file().name} declares {', '.join(profiles())}")
+        raise ConfigurationError(f"unknown profile {quoted(name)}; {profiles_file().name} declares {', '.join(profiles())}")
     return profiles()[name]
 
 
@@ -80,7 +80,7 @@ def checks() -> dict[str, Check]:
 def check(name: str) -> Check:
     """The check of that name. Raises ConfigurationError where none is declared."""
     if name not in checks():
-        raise ConfigurationError(f"unknown check {name!r}; {sql_folder() / 'checks' / 'checks.toml'} declares {', '.join(checks())}")
+        raise ConfigurationError(f"unknown check {quoted(name)}; {sql_folder() / 'checks' / 'checks.toml'} declares {', '.join(checks())}")
     return checks()[name]
 
 

@@ -11,8 +11,9 @@ from dev.stack import Stack
 from dev.stack.component import ROOT
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, SOURCE_DOCUMENTS, Table
-from tests.lake_fixtures import declare
+from tests.lake_fixtures import declare, empty_lake, lake, profiles
 
+__all__ = ["empty_lake", "lake", "profiles"]
 PROFILE = """
 [profiles.bundled]
 provider = "wordllama"

@@ -234,9 +234,9 @@ def test_the_metrics_say_how_it_went(running: Running) -> None:
 
 def test_every_line_of_a_task_s_log_has_the_ids_it_works_on(running: Running) -> None:
     embedded = batches_of_the_second_profile(running)[-1]
-    lines = logged(running, f"dag_id={ASKING}/run_id={embedded['run_id']}/task_id=embed_chunks")
-    ours = [line for line in lines if line.get("logger", "").startswith(("embedding_lakehouse", "httpx2", "httpx"))]
-    assert ours and {(line["batch_id"], line["shard"]) for line in ours} == {(embedded["batch_id"], 0)}
+    lines = logged(running, f"dag_id={ASKING}/run_id={embedded['run_id']}/task_id=commit_embeddings")
+    ours = [line for line in lines if line.get("logger", "").startswith("embedding_lakehouse")]
+    assert ours and {line["batch_id"] for line in ours} == {embedded["batch_id"]}
 
 
 def logged(running: Running, folder: str) -> list[dict[str, Any]]:

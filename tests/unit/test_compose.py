@@ -27,6 +27,9 @@ SECRETS_SCRIPT = ROOT / "dev" / "compose" / "secrets.sh"
 HEALTH_SCRIPT = ROOT / "dev" / "compose" / "health.py"
 # Nothing is known of what is in this image to ask with.
 UNWATCHED = {"pinecone-index"}
+# Images that end as a user of their own, by their sources. That of Pinecone's emulator is not public.
+NOT_ROOT = ("embedding-lakehouse-airflow:", "trinodb/trino:")
+UNKNOWN_USER = {"pinecone-index"}
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,17 @@ def test_every_port_is_bound_to_this_machine(services: dict[str, Any]) -> None:
 def test_every_service_is_watched_or_ends_by_itself(services: dict[str, Any]) -> None:
     unwatched = {name for name, service in services.items() if "healthcheck" not in service and service.get("restart") != "no"}
     assert unwatched == UNWATCHED
+
+
+def test_no_service_runs_as_root_or_with_privileges(services: dict[str, Any]) -> None:
+    as_root = {
+        name
+        for name, service in services.items()
+        if not service["image"].startswith(NOT_ROOT) and service.get("user") in (None, "root", "0")
+    }
+    assert as_root == UNKNOWN_USER
+    given = {key for service in services.values() for key in ("privileged", "cap_add", "pid", "network_mode", "devices") if key in service}
+    assert given == set()
 
 
 def test_every_service_that_stays_is_started_again(services: dict[str, Any]) -> None:

@@ -62,6 +62,20 @@ def test_a_million_words_without_a_space_are_a_document() -> None:
     assert normalise(text, 20 * ONE_MEGABYTE) == text
 
 
+def test_piled_up_marks_are_not_text() -> None:
+    """Their normal form takes time that grows with their square: a day for 20 MB."""
+    assert code_of(normalise, "a" + "\u0315\u0300" * 1_000_000, 20 * ONE_MEGABYTE) == "not_text"
+
+
+def test_a_letter_with_its_marks_is_text() -> None:
+    written = "q" + "\u0323" * 50 + "\u0307" * 50
+    assert normalise(written, ONE_MEGABYTE) == written
+
+
+def test_a_heading_of_ten_thousand_signs_is_none() -> None:
+    assert first_heading("# a" + "#" * 10_000 + "x\n\n# Title\n") == "Title"
+
+
 def test_size_is_counted_in_bytes_of_the_text() -> None:
     assert code_of(normalise, "\u00e9" * 600_000, ONE_MEGABYTE) == "too_large"
 

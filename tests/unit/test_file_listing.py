@@ -51,3 +51,8 @@ def test_a_source_inside_another_one_is_refused(source: str, known: str) -> None
 
 def test_neighbours_and_the_source_itself_do_not_overlap() -> None:
     assert check_overlap("file:///a/b", ["file:///a/b", "file:///a/bc", "s3://a/b"]) is None
+
+
+@pytest.mark.parametrize("path", ["../secret.md", "a/../../secret.md", "./a.md", "a/./b.md", "a/.."])
+def test_a_key_that_leads_elsewhere_is_no_document(path: str) -> None:
+    assert not is_wanted(path, "*")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from embedding_lakehouse.clients.sources import Tally, source_of
-from embedding_lakehouse.clients.sources.folder import FolderSource
+from embedding_lakehouse.clients.sources.folder import FolderSource, _opened
 from embedding_lakehouse.core.documents import Rejected
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.listing import ListedFile
@@ -166,3 +166,32 @@ def test_a_source_that_is_a_link_itself_is_followed(tmp_path: Path) -> None:
 def test_at_most_the_wanted_bytes_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"abcdef")
     assert FolderSource(str(tmp_path)).read("a.md", 3) == b"abc"
+
+
+def test_a_folder_that_becomes_a_link_after_it_was_looked_at_is_not_followed(tmp_path: Path) -> None:
+    source, outside = tmp_path / "documents", tmp_path / "outside"
+    for folder in (source, outside):
+        folder.mkdir()
+        (folder / "a.md").write_text(folder.name)
+    (source / "inside").symlink_to(outside)
+    for path in ("inside/a.md", "../outside/a.md"):
+        with pytest.raises(Rejected) as caught:
+            FolderSource(str(source)).read(path, 10)
+        assert caught.value.code == "outside"
+    # The look and the opening are two calls: in between somebody may put a link there.
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        _opened(str(source), "inside/a.md")
+
+
+def test_a_file_that_becomes_a_pipe_is_rejected_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.md")
+    with pytest.raises(Rejected, match="something else than a file"):
+        FolderSource(str(tmp_path)).read("a.md", 10)
+
+
+def test_a_file_is_read_through_folders_and_links_inside(tmp_path: Path) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    (tmp_path / "x" / "y" / "a.md").write_text("abc")
+    (tmp_path / "b.md").symlink_to("x/y/a.md")
+    source = FolderSource(str(tmp_path))
+    assert (source.read("x/y/a.md", 10), source.read("b.md", 10)) == (b"abc", b"abc")

@@ -17,7 +17,7 @@ from embedding_lakehouse.core.documents import Document, Rejection
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.listing import ListedFile
 from embedding_lakehouse.core.rows import Outcome
-from tests.hostile_files import BILLION_LAUGHS, docx, pdf, pdf_of, slow_pdf
+from tests.hostile_files import BILLION_LAUGHS, docx, lying_docx, pdf, pdf_of, pdf_of_objects, slow_pdf
 
 PATIENCE = 60
 
@@ -138,6 +138,91 @@ def test_a_page_fetches_nothing(read: Reader) -> None:
         read("a.html", page.encode())
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_a_zip_that_lies_about_its_sizes_is_rejected_or_cut(read: Reader) -> None:
+    outcome = read("a.docx", lying_docx("a" * 200_000_000))
+    assert isinstance(outcome, Rejection) or len(outcome.text) < 1_000
+
+
+def test_a_package_in_a_package_is_not_unpacked(read: Reader) -> None:
+    inner = docx("Inner", "the inner text")
+    outcome = read("a.docx", docx("Heading", "text", parts={f"word/embeddings/{number}.docx": inner for number in range(3)}))
+    assert isinstance(outcome, Document) and "the inner text" not in outcome.text
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "{server}/a.docx", "../../../../etc/hostname"])
+def test_what_a_word_document_refers_to_is_neither_fetched_nor_read(read: Reader, target: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        to = target.format(server=f"http://127.0.0.1:{server.getsockname()[1]}")
+        kinds = ("attachedTemplate", "image", "oleObject", "aFChunk", "subDocument", "hyperlink")
+        base = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        related = "".join(
+            f'<Relationship Id="r{number}" Type="{base}/{kind}" Target="{to}" TargetMode="External"/>' for number, kind in enumerate(kinds)
+        )
+        package = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        document = docx("Heading", "text", parts={"word/_rels/document.xml.rels": f"{package}{related}</Relationships>"})
+        outcome = read("a.docx", document)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert isinstance(outcome, Document) and Path("/etc/hostname").read_text().strip() not in outcome.text
+
+
+def test_nothing_of_a_pdf_is_run_fetched_or_unpacked(read: Reader) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = b"http://127.0.0.1:%d/a" % server.getsockname()[1]
+        stream = b"BT /F1 12 Tf 72 720 Td (seen) Tj ET"
+        outcome = read(
+            "a.pdf",
+            pdf_of_objects(
+                b"<< /Type /Catalog /Pages 2 0 R /OpenAction 6 0 R /Names << /EmbeddedFiles << /Names [(a.txt) 8 0 R] >> >> >>",
+                b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+                b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /AA << /O 7 0 R >> "
+                b"/Resources << /Font << /F1 5 0 R >> >> >>",
+                b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+                b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+                b"<< /S /Launch /F (/bin/sh) /Win << /F (cmd.exe) >> /Next << /S /URI /URI (%s) >> >>" % address,
+                b"<< /S /JavaScript /JS (app.launchURL('%s')) >>" % address,
+                b"<< /Type /Filespec /F (a.txt) /EF << /F 9 0 R >> >>",
+                b"<< /Type /EmbeddedFile /Length 15 >>\nstream\nthe hidden text\nendstream",
+            ),
+        )
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert isinstance(outcome, Document) and outcome.text.strip() == "seen"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pdf_of_objects(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"),
+        pdf_of_objects(b"<< /Type /Catalog /Pages 1 0 R /X " + b"[" * 100_000 + b"]" * 100_000 + b" >>"),
+    ],
+    ids=["pages that hold themselves", "nested a hundred thousand deep"],
+)
+def test_a_pdf_without_an_end_is_rejected(read: Reader, content: bytes) -> None:
+    assert isinstance(read("a.pdf", content), Rejection)
+
+
+def test_a_small_page_of_a_large_table_is_too_large(read: Reader) -> None:
+    page = b"<table>" + (b"<tr>" + b'<td colspan="1000">x</td>' * 10 + b"</tr>") * 200 + b"</table>"
+    rejection = read("a.html", page, max_document_megabytes=1)
+    assert (len(page) < 60_000, rejection.code) == (True, "too_large")
+
+
+def test_title_tags_that_never_end_take_no_time(read: Reader) -> None:
+    with Sandbox(seconds=10) as impatient:
+        outcome = read("a.html", b"<title>" * 100_000 + b"<p>text</p>", impatient)
+    assert isinstance(outcome, Document) or outcome.code != "too_slow"
+
+
+def test_the_child_writes_no_file(read: Reader) -> None:
+    with Sandbox(PATIENCE) as own:
+        read("a.pdf", pdf_of("Good"), own)
+        child = max(psutil.Process().children(), key=lambda child: child.create_time())
+        assert child.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
 
 
 def test_a_page_nested_beyond_the_parser_is_rejected_and_not_cut(read: Reader) -> None:

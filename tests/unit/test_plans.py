@@ -200,7 +200,7 @@ def test_the_plan_says_what_a_person_needs_for_a_decision() -> None:
         "about 1,000,000; price: about $2.00; reuse saves about $1.50",
         "about 10 minutes",
         "$2.50 of $10.00 today",
-        "big.md (123,456 characters)",
+        "`big.md` (123,456 characters)",
         "Needs approval: it is estimated at $2.00, above $1.00 (approval.usd)",
         "source snapshot 11",
     ):

@@ -152,3 +152,20 @@ def test_a_csv_file_without_a_row_is_empty(content: str) -> None:
 def test_a_row_above_the_limit_rejects_only_itself() -> None:
     rows = [{"id": 1, "text": "a"}, {"id": 2, "text": "b" * 20_000}, {"id": 3, "text": "c" * 3_000_000}, {"id": 4, "text": "d"}]
     assert codes(read_json(*rows, max_document_megabytes=0.01)) == [None, "too_large", "too_large", None]
+
+
+@pytest.mark.parametrize("depth", [200, 400, 800, 980, 1_000, 100_000])
+def test_a_deep_row_is_read_or_rejected(depth: int) -> None:
+    (outcome,) = read_json('{"id": "1", "text": "a", "x": ' + "[" * depth + "]" * depth + "}")
+    assert isinstance(outcome, Document) or outcome.code == "broken_json"
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5_000])
+def test_a_number_that_no_field_can_hold_is_rejected(number: str) -> None:
+    assert codes(read_json('{"id": "1", "text": "a", "x": ' + number + "}", {"id": "2", "text": "b"})) == ["broken_json", None]
+
+
+@pytest.mark.parametrize("own", ["\ud800", "a\0b", "x" * 10_000, "<b>", "text/html; charset=x", "text", 7, ["text/html"]])
+def test_a_row_that_names_no_media_type_has_its_file_s(own: object) -> None:
+    (document,) = read_json({"id": "1", "text": "a", "media_type": own})
+    assert document.media_type == JSON_LINES

@@ -14,8 +14,8 @@ from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import PUBLISHED, BatchRow
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
-from embedding_lakehouse.core.times import zoned_time
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.core.times import snapshot_id, zoned_time
+from embedding_lakehouse.errors import InputError, quoted
 
 SHOWN = 5
 
@@ -75,15 +75,15 @@ def find_moment(lake: Lake, profile: str, as_of: str) -> Moment:
     rows = journal(lake).rows()
     if batch := next((row for row in rows if row["batch_id"] == as_of), None):
         return _of_batch(lake, profile, batch, versions, embeddings)
-    if as_of.isdecimal():
-        return _of_snapshot(int(as_of), versions, embeddings)
+    if (snapshot := snapshot_id(as_of)) is not None:
+        return _of_snapshot(snapshot, versions, embeddings)
     return _of_time(profile, as_of, rows, versions, embeddings)
 
 
 def _of_batch(lake: Lake, profile: str, batch: BatchRow, versions: Timeline, embeddings: Timeline) -> Moment:
     name = batch["batch_id"]
     if batch["profile"] != profile:
-        raise InputError(f"the batch {name} belongs to profile {batch['profile']!r}, not to {profile!r}")
+        raise InputError(f"the batch {name} belongs to profile {batch['profile']!r}, not to {quoted(profile)}")
     if batch["state"] != PUBLISHED:
         raise InputError(f"the batch {name} is {batch['state']}: only a published one was ever current")
     snapshot = batch.get("versions_snapshot") or _made_by(lake.table(DOCUMENT_VERSIONS), name)
@@ -114,16 +114,18 @@ def _of_snapshot(snapshot: int, versions: Timeline, embeddings: Timeline) -> Mom
 def _of_time(profile: str, as_of: str, rows: list[BatchRow], versions: Timeline, embeddings: Timeline) -> Moment:
     moment = zoned_time(
         as_of,
-        f"{as_of!r} is no snapshot id, no batch of {profile!r} and no time such as 2026-01-31T12:00:00+00:00; {versions.described()}",
-        f"the time {as_of!r} has no zone: write {as_of}+00:00 for UTC, for example",
+        f"{quoted(as_of)} is no snapshot id, no batch of {profile!r} and no time such as 2026-01-31T12:00:00+00:00; {versions.described()}",
+        f"the time {quoted(as_of)} has no zone: write +00:00 behind it for UTC, for example",
     )
     by_then = [row for row in rows if row["profile"] == profile and row.get("published_at") and row["published_at"] <= moment]
     latest = max(by_then, key=lambda row: row["published_at"], default=None)
     # The log loses the entries of expired snapshots, and would answer with the state before them.
     if latest and latest["state"] == PUBLISHED and latest["versions_snapshot"] and versions.since(latest["versions_snapshot"]) is None:
-        raise InputError(f"the state of the lake at {as_of}, after batch {latest['batch_id']}, has expired; {versions.described()}")
+        raise InputError(
+            f"the state of the lake at {moment.isoformat()}, after batch {latest['batch_id']}, has expired; {versions.described()}"
+        )
     then = _milliseconds(moment)
-    return _moment(versions.at(then), embeddings.at(then), f"{as_of}", versions)
+    return _moment(versions.at(then), embeddings.at(then), moment.isoformat(), versions)
 
 
 def _moment(versions: int | None, embeddings: int | None, described: str, timeline: Timeline) -> Moment:

@@ -17,11 +17,12 @@ import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from embedding_lakehouse.clients.athena_errors import StatementFailed
-from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+from embedding_lakehouse.core.texts import is_writable
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, LakehouseError, TransientError, quoted
 from embedding_lakehouse.settings import sql_folder
 
 PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}(\.[A-Za-z_][A-Za-z0-9_]{0,127})?")
 # Errors by which Trino says that the same statement may succeed later: starting up, out of workers, or a lost race for a commit.
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 NEVER_ARRIVED = ("Failed to establish a new connection", "ConnectTimeoutError", "NameResolutionError")
@@ -60,8 +61,9 @@ def render(path: str, names: dict[str, int | str], engine: str = TRINO) -> str:
         if name not in names:
             raise ConfigurationError(f"sql/{path}.sql needs a value for {{{{ {name} }}}}")
         value = names[name]
-        if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and IDENTIFIER.fullmatch(value))):
-            raise ConfigurationError(f"sql/{path}.sql: {name}={value!r} is neither a snapshot id nor an identifier")
+        is_snapshot = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+        if not (is_snapshot or (isinstance(value, str) and IDENTIFIER.fullmatch(value))):
+            raise ConfigurationError(f"sql/{path}.sql: {name}={quoted(value)} is neither a snapshot id nor an identifier")
         return str(value)
 
     return PLACEHOLDER.sub(replacement, statement(path, engine))
@@ -71,7 +73,8 @@ def bound(path: str, text: str, binds: Sequence[Any]) -> tuple[str, list[Any]]:
     """The statement and its binds with every tuple among them opened. As literals of the statement they choose the files to read before
     it runs, which a subquery over a list does not.
 
-    Raises ConfigurationError for another number of binds than places, and for an empty tuple, which no `in (?)` can hold.
+    Raises ConfigurationError for another number of binds than places, and for an empty tuple, which no `in (?)` can hold; InputError for
+    a value that no column can hold.
     """
     parts = text.split("?")
     if len(parts) != len(binds) + 1:
@@ -80,7 +83,16 @@ def bound(path: str, text: str, binds: Sequence[Any]) -> tuple[str, list[Any]]:
         raise ConfigurationError(f"sql/{path}.sql: an empty list cannot be bound")
     places = [", ".join("?" * len(bind)) if isinstance(bind, tuple) else "?" for bind in binds]
     opened = "".join(part + place for part, place in zip(parts, [*places, ""], strict=True))
-    return opened, [value for bind in binds for value in (bind if isinstance(bind, tuple) else (bind,))]
+    return opened, [_checked(path, value) for bind in binds for value in (bind if isinstance(bind, tuple) else (bind,))]
+
+
+def _checked(path: str, value: Any) -> Any:
+    """A value as it may be bound. Raises InputError for what no column can hold: the engine would answer with its own words, or never."""
+    if isinstance(value, str) and not is_writable(value):
+        raise InputError(f"sql/{path}.sql: {quoted(value)} has half a surrogate pair and stands nowhere in the lake")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError(f"sql/{path}.sql: {quoted(value)} is larger than any number in the lake")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,21 @@
 
 import codecs
 import re
+import sys
 from dataclasses import dataclass
-from unicodedata import normalize
+from functools import cache
+from unicodedata import combining, normalize
 
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.core.texts import has_controls, is_writable
+from embedding_lakehouse.errors import InputError, quoted
 
 LONGEST_TITLE = 500
 LONGEST_ID = 2_000
 TITLE_LINES = 60
+# A heading is shown as a title; longer lines are none.
+LONGEST_HEADING = 2_000
+# Unicode's stream-safe text has at most 30.
+MOST_MARKS = 200
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -76,18 +83,27 @@ def encoding_of(start: bytes) -> str:
 def normalise(text: str, most_bytes: int) -> str:
     """The text in Unicode NFC with `\\n` for every newline and without a byte order mark; nothing else changes.
 
-    Raises Rejected: `not_text` for a null character, `broken_encoding` for half a surrogate pair, `empty` where no character can be
-    seen, `too_large` above `most_bytes` of UTF-8.
+    Raises Rejected: `not_text` for a null character and for piled-up combining marks, `broken_encoding` for half a surrogate pair,
+    `empty` where no character can be seen, `too_large` above `most_bytes` of UTF-8.
     """
     if (null := text.find("\0")) >= 0:
         raise Rejected("not_text", f"character {null:,} is a null character: this is not text")
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.isascii() and (piled := _piled_marks().search(text)):
+        raise Rejected("not_text", f"character {piled.start():,} is followed by more than {MOST_MARKS} combining marks: this is not text")
     text = normalize("NFC", text)
     size = len(encode(text))
     if not any(character.isprintable() for character in text.strip()):
         raise Rejected("empty", "there is no visible text in it: fill it, or remove it")
     check_size(size, most_bytes, "its text")
     return text
+
+
+@cache
+def _piled_marks() -> re.Pattern[str]:
+    """More combining marks in a row than any language writes: Unicode's normal forms take time that grows with their square."""
+    marks = "".join(chr(point) for point in range(0x300, sys.maxunicode + 1) if combining(chr(point)))
+    return re.compile(f"[{marks}]{{{MOST_MARKS + 1},}}")
 
 
 def encode(text: str) -> bytes:
@@ -112,8 +128,8 @@ def check_id(doc_id: str) -> str:
     """The id as given. Raises Rejected (`bad_id`) where it has control characters, half a surrogate pair, or is too long."""
     if len(doc_id) > LONGEST_ID:
         raise Rejected("bad_id", f"the id has {len(doc_id):,} characters, the limit is {LONGEST_ID:,}: shorten it")
-    if any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in doc_id):
-        raise Rejected("bad_id", f"the id {doc_id!r} has a control character or cannot be written in UTF-8: rename it")
+    if has_controls(doc_id) or not is_writable(doc_id):
+        raise Rejected("bad_id", f"the id {quoted(doc_id)} has a control character or cannot be written in UTF-8: rename it")
     return doc_id
 
 
@@ -121,6 +137,8 @@ def first_heading(text: str) -> str | None:
     """The first heading of a Markdown or reStructuredText document near its beginning, if there is one."""
     lines = text[: TITLE_LINES * 200].split("\n")[:TITLE_LINES]
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if len(line) > LONGEST_HEADING:
+            continue
         if heading := HEADING.fullmatch(line):
             return shorten(heading[1])
         if (
@@ -135,5 +153,5 @@ def first_heading(text: str) -> str | None:
 
 def shorten(title: str | None) -> str | None:
     """A title of at most 500 characters on one line, or none where nothing is left of it."""
-    words = " ".join((title or "").replace("\0", "").split())
+    words = " ".join((title or "")[: 8 * LONGEST_TITLE].replace("\0", "").split())
     return normalize("NFC", words)[:LONGEST_TITLE].encode(errors="ignore").decode() or None

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.core.texts import CONNECTION_ID, LONGEST_TEXT, has_controls, is_writable
+from embedding_lakehouse.errors import ConfigurationError, quoted
 
 # Raise it with any change that reads the same file into another text: every file is then read again.
 READER_VERSION = "1"
@@ -31,11 +32,30 @@ class IngestSettings:
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> "IngestSettings":
-        """The settings of a run. Raises ConfigurationError where no source is given."""
+        """The settings of a run. Raises ConfigurationError where no source is given, and for what `check` refuses."""
         known = {name: params[name] for name in cls.__slots__ if name in params}
         if not str(known.get("source") or "").strip():
             raise ConfigurationError("no source: set the Param source, or EMBEDDING_LAKEHOUSE_SOURCE, to a folder or an s3:// prefix")
-        return cls(**known | {"source": known["source"].strip()})
+        settings = cls(**known | {"source": known["source"].strip()})
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ConfigurationError for what no Param may be: it would fail in a file's midst, or let every limit pass."""
+        texts = ("source", "pattern", "id_prefix", "id_column", "text_column", "title_column")
+        for name in texts:
+            text = getattr(self, name) or ""
+            if len(text) > LONGEST_TEXT or has_controls(text) or not is_writable(text):
+                raise ConfigurationError(
+                    f"{name} is {quoted(text)}: write at most {LONGEST_TEXT:,} characters, none of them a control character"
+                )
+        if self.conn_id and not CONNECTION_ID.fullmatch(self.conn_id):
+            raise ConfigurationError(f"conn_id is {quoted(self.conn_id)}: a connection's id has letters, digits, '_', '-' and '.'")
+        limits = (("max_document_megabytes", 0, 500), ("parse_seconds", 1, 3_600), ("delete_limit", 0, 1))
+        for name, least, most in limits:
+            limit = getattr(self, name)
+            if isinstance(limit, bool) or not isinstance(limit, int | float) or not least <= limit <= most:
+                raise ConfigurationError(f"{name} is {quoted(limit)}, must be a number from {least} to {most}")
 
     @property
     def max_document_bytes(self) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from embedding_lakehouse.core.alerts import shortened
 from embedding_lakehouse.core.batches import DISCARDED, FEW_DELETES, PUBLISHED, ROLL_BACK, BatchRow
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.texts import code
 from embedding_lakehouse.errors import ApprovalRequired, BudgetExceeded
 
 # Published batches from which the next one's time is estimated.
@@ -180,7 +181,7 @@ def _budget_line(profile: Profile, so_far: Spent) -> str:
 
 def _in_a_line(doc_id: str) -> str:
     """A document's id, which may be anything that a file can be called."""
-    return shortened(" ".join(doc_id.split()), LONGEST_ID)
+    return code(shortened(" ".join(doc_id.split()), LONGEST_ID))
 
 
 def _usd(amount: float) -> str:

@@ -12,11 +12,13 @@ from typing import Any
 from embedding_lakehouse.core.bulk import MOST_TEXTS, BulkBuying
 from embedding_lakehouse.core.chunking import Chunking, StructureChunking, WordChunking
 from embedding_lakehouse.core.providers import POLICIES, PROVIDERS, ModelLimits, Provider, provider_named
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.core.texts import CONNECTION_ID, has_controls
+from embedding_lakehouse.errors import ConfigurationError, quoted
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 STRATEGIES: dict[str, type[StructureChunking] | type[WordChunking]] = {"structure": StructureChunking, "words": WordChunking}
 NORMALISATIONS = ("none", "nfc", "nfkc")
+LONGEST_NAME = 200
 METRICS = ("cosine", "dotproduct", "euclidean")
 # What costs or paces a vector, how a question is put, or where a copy goes, decides no vector: these may change under the same version.
 NOT_IN_FINGERPRINT = frozenset(
@@ -178,7 +180,7 @@ def parse_profiles(toml: str, place: str) -> dict[str, Profile]:
     """
     try:
         declared = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{place} is not valid TOML: {error}") from error
     tables = declared.get("profiles")
     if not isinstance(tables, dict) or not tables:
@@ -191,14 +193,14 @@ def parse_profiles(toml: str, place: str) -> dict[str, Profile]:
 
 
 def _profile(name: str, settings: dict[str, Any], place: str) -> Profile:
-    where = f"{place}, profile {name!r}"
+    where = f"{place}, profile {quoted(name)}"
     if not NAME.fullmatch(name):
         raise ConfigurationError(f"{where}: a name has 1 to 63 of a-z, 0-9, '.', '_' and '-'")
     settings = _as_table(settings, where)
     chunking = _as_table(settings.pop("chunking", {}), f"{where}, chunking")
     strategy = chunking.pop("strategy", "structure")
-    if strategy not in STRATEGIES:
-        raise ConfigurationError(f"{where}: chunking.strategy is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
+        raise ConfigurationError(f"{where}: chunking.strategy is {quoted(strategy)}, must be one of {', '.join(STRATEGIES)}")
     profile = _typed(
         Profile,
         {
@@ -246,6 +248,10 @@ def _check_values(profile: Profile, where: str) -> None:
     rules = {
         "dimensions must be from 1 to 20000": 1 <= profile.dimensions <= 20_000,
         "provider, model_name and model_version must not be empty": all((profile.provider, profile.model_name, profile.model_version)),
+        "model_name and model_version must be one line of at most 200 characters": all(
+            len(name) <= LONGEST_NAME and not has_controls(name) for name in (profile.model_name, profile.model_version)
+        ),
+        "connection must be the id of an Airflow connection": not profile.connection or CONNECTION_ID.fullmatch(profile.connection),
         f"text_normalisation must be one of {', '.join(NORMALISATIONS)}": profile.text_normalisation in NORMALISATIONS,
         f"index.metric must be one of {', '.join(METRICS)}": profile.index.metric in METRICS,
         "index.name must have at most 45 of a-z, 0-9 and '-'": re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", profile.index.name),

@@ -1,12 +1,14 @@
 """What a rebuild will do and cost, whether it may go on with what an earlier one left, and what its checks found."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.releases import BUILDING, VERIFIED, ReleaseRow
-from embedding_lakehouse.errors import ConfigurationError, ConflictError
+from embedding_lakehouse.core.texts import LONGEST_TEXT, has_controls, is_writable
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, quoted
 
 AUTO, UPSERTS, IMPORT = "auto", "upserts", "import"
 METHODS = (AUTO, UPSERTS, IMPORT)
@@ -63,6 +65,22 @@ class RebuildPlan:
             f"embedded; {self.live_release} stays live until the new release is verified"
             + (", which then stays at that moment" if self.is_pinned else "")
         )
+
+
+def checked_method(method: str) -> str:
+    """How a namespace is to be filled. Raises ConfigurationError for another way than those there are."""
+    if method not in METHODS:
+        raise ConfigurationError(f"there is no method {quoted(method)}: fill a namespace by one of {', '.join(METHODS)}")
+    return method
+
+
+def checked_uri(uri: str) -> str:
+    """The folder for an import's files, empty for the default one. Raises ConfigurationError for what is no such address."""
+    parts = uri.partition("://")[2].split("/") if "://" in uri else uri.split("/")
+    is_address = uri.startswith("/") or (re.match(r"(file|s3|s3a|s3n|gs|abfss?)://[^/]", uri) or uri.startswith("file:///"))
+    if uri and (not is_address or ".." in parts or has_controls(uri) or not is_writable(uri) or len(uri) > LONGEST_TEXT):
+        raise ConfigurationError(f"import_uri is {quoted(uri)}: write an absolute folder or s3://bucket/prefix, without `..`")
+    return uri
 
 
 def estimate(profile: Profile, records: int, measured: Measured) -> tuple[int, int, float | None]:

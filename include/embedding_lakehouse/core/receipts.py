@@ -1,11 +1,17 @@
 """Matches and receipts: what stands behind a record of the index."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from embedding_lakehouse.core.hashing import content_hash
+from embedding_lakehouse.core.hashing import chunk_id, content_hash
 from embedding_lakehouse.core.record_rows import EmbeddingRow, SourceText, SourceVersion, VersionRow, rejected_at
+from embedding_lakehouse.core.texts import is_writable
+from embedding_lakehouse.core.times import snapshot_id
+
+RECORD_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,54 @@ class Match:
     source_snapshot: int
     release_id: str
     text: str | None
+
+
+def match_of(record_id: str, score: float | None, receipt: dict[str, Any], model_version: str, release_id: str) -> Match | None:
+    """The match that a record of the index tells, None for one that this package cannot have written.
+
+    Whoever may write to the index may have: so every value is looked at, and a text must be that of the record's id, which is its hash.
+    """
+    doc_id, content_hash, batch_id, source = (_text(receipt, name) for name in ("doc_id", "content_hash", "batch_id", "source_snapshot"))
+    chunk_index, start_offset, snapshot = _place(receipt, "chunk_index"), _place(receipt, "start_offset"), snapshot_id(source or "")
+    if not RECORD_ID.fullmatch(record_id) or receipt.get("model_version") != model_version:
+        return None
+    if doc_id is None or content_hash is None or batch_id is None or chunk_index is None or start_offset is None or snapshot is None:
+        return None
+    text = _text(receipt, "text")
+    if "text" in receipt and not (text is not None and is_text_of(record_id, doc_id, text)):
+        return None
+    return Match(
+        score=score or 0.0,
+        doc_id=doc_id,
+        title=_text(receipt, "title"),
+        content_hash=content_hash,
+        chunk_id=record_id,
+        chunk_index=chunk_index,
+        start_offset=start_offset,
+        model_version=model_version,
+        batch_id=batch_id,
+        source_snapshot=snapshot,
+        release_id=release_id,
+        text=text,
+    )
+
+
+def is_text_of(record_id: str, doc_id: str, text: str) -> bool:
+    """Whether the text is the one that the record's id is the hash of, in that document."""
+    return is_writable(text) and chunk_id(doc_id, text) == record_id
+
+
+def _text(receipt: dict[str, Any], name: str) -> str | None:
+    value = receipt.get(name)
+    return value if isinstance(value, str) and is_writable(value) else None
+
+
+def _place(receipt: dict[str, Any], name: str) -> int | None:
+    """A whole number of a receipt, which the index keeps as a double; None for what is none."""
+    value = receipt.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        return None
+    return int(value) if value == int(value) else None
 
 
 @dataclass(frozen=True, slots=True)

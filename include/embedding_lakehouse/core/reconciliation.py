@@ -10,6 +10,8 @@ import numpy as np
 
 from embedding_lakehouse.core.releases import ReleaseRow, release_named
 from embedding_lakehouse.core.syncs import Sync
+from embedding_lakehouse.core.texts import code
+from embedding_lakehouse.errors import quoted
 
 MISSING, ORPHANED, STALE, WRONG_PROFILE = "missing", "orphaned", "stale", "wrong_profile"
 # So few differences are always mended without asking: 1% of a small index is less than one record.
@@ -51,13 +53,20 @@ def difference(vector: np.ndarray, receipt: dict[str, Any], values: np.ndarray |
     if len(values) != len(vector):
         return Difference(WRONG_PROFILE, f"has {len(values)} dimensions instead of {len(vector)}")
     if found.get("model_version", receipt["model_version"]) != receipt["model_version"]:
-        return Difference(WRONG_PROFILE, f"is of the model version {found['model_version']!r} instead of {receipt['model_version']!r}")
+        return Difference(
+            WRONG_PROFILE, f"is of the model version {quoted(found['model_version'])} instead of {receipt['model_version']!r}"
+        )
     details = []
     if values.tobytes() != vector.tobytes():
         details.append("has another vector than the lake")
     if keys := sorted(key for key in receipt.keys() | found.keys() if receipt.get(key) != found.get(key)):
-        details.append(f"has other metadata than the lake: {', '.join(keys)}")
+        named = (key if len(key) <= LONGEST_KEY and key.isidentifier() else quoted(key) for key in keys[:SHOWN_KEYS])
+        details.append(f"has other metadata than the lake: {', '.join(named)}")
     return Difference(STALE, " and ".join(details)) if details else None
+
+
+# Of the metadata that somebody else put into a record, what a finding names.
+SHOWN_KEYS, LONGEST_KEY = 20, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +166,4 @@ def described(counts: Figures, repair_limit: float, examples: Iterable[tuple[str
         lines.append("The listing could not be read to its end: nothing is removed.")
     if counts["is_sample"]:
         lines.append(f"Only {counts['compared_count']} records were fetched: there may be more that differ.")
-    return "\n".join([*lines, "", *(f"- `{record_id}` {finding}: {detail}" for finding, record_id, detail in examples)])
+    return "\n".join([*lines, "", *(f"- {code(record_id)} {finding}: {code(detail)}" for finding, record_id, detail in examples)])

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
+from embedding_lakehouse.errors import quoted
 
 
 class WrittenRow(NamedTuple):
@@ -136,5 +137,5 @@ def unknown_because(rows: list[EmbeddingRow], profile: str | None, at: datetime 
         return "it was never published"
     known = [row for row in rows if profile in (None, row.profile)]
     if not known:
-        return f"it has no row under profile {profile!r}, only under {', '.join(sorted({row.profile for row in rows}))}"
+        return f"it has no row under profile {quoted(profile)}, only under {', '.join(sorted({row.profile for row in rows}))}"
     return f"it was published on {min(row.published_at for row in known):%Y-%m-%d %H:%M:%S %Z}, after {at:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,16 +1,19 @@
 """Releases of the index: which states they go through, which one is live, and what may be switched, retired or dropped."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from embedding_lakehouse.core.checksums import EMPTY
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, quoted
 
 BUILDING, VERIFIED, LIVE, RETIRED, DROPPED = "building", "verified", "live", "retired", "dropped"
 # What has a namespace that may hold records.
 HELD = (BUILDING, VERIFIED, LIVE, RETIRED)
+
+# A hundred years.
+LONGEST_KEPT = 36_500
 
 ReleaseRow = dict[str, Any]
 
@@ -40,17 +43,17 @@ def release_named(rows: list[ReleaseRow], release_id: str) -> ReleaseRow:
         if row["release_id"] == release_id:
             return row
     known = ", ".join(f"{row['release_id']} ({row['state']})" for row in rows) or "none"
-    raise InputError(f"there is no release {release_id!r}; there are: {known}")
+    raise InputError(f"there is no release {quoted(release_id)}; there are: {known}")
 
 
 def live_release(rows: list[ReleaseRow], profile: str) -> ReleaseRow:
     """The profile's live release. Raises ConfigurationError where there is none, or more than one."""
     live = [row for row in rows if row["profile"] == profile and row["state"] == LIVE]
     if not live:
-        raise ConfigurationError(f"profile {profile!r} has no live release of an index: run the DAG set_up_lakehouse first")
+        raise ConfigurationError(f"profile {quoted(profile)} has no live release of an index: run the DAG set_up_lakehouse first")
     if len(live) > 1:
         names = ", ".join(row["release_id"] for row in live)
-        raise ConfigurationError(f"profile {profile!r} has {len(live)} live releases ({names}): set all but one to retired")
+        raise ConfigurationError(f"profile {quoted(profile)} has {len(live)} live releases ({names}): set all but one to retired")
     return live[0]
 
 
@@ -119,6 +122,13 @@ def forgotten(rows: list[ReleaseRow], release_id: str, moment: datetime) -> list
     return [row | {"keep_until": None, "open_syncs": [], "updated_at": moment}] if row["state"] == DROPPED and row["keep_until"] else []
 
 
+def kept_until(moment: datetime, days: float) -> datetime:
+    """When a release that is retired now may be dropped. Raises InputError for days that are no time to keep anything."""
+    if not 0 <= days <= LONGEST_KEPT:
+        raise InputError(f"keep_days is {quoted(days)}, must be from 0 to {LONGEST_KEPT:,}")
+    return moment + timedelta(days=days)
+
+
 def expired(rows: list[ReleaseRow], profile: str | None, moment: datetime) -> list[ReleaseRow]:
     """The releases whose time is over: retired ones kept long enough, and dropped ones whose namespace may still be there."""
     return [
@@ -132,5 +142,5 @@ def release_before(rows: list[ReleaseRow], profile: str) -> ReleaseRow:
     """The release that was live before the live one. Raises InputError where none is kept."""
     retired = [row for row in rows if row["profile"] == profile and row["state"] == RETIRED]
     if not retired:
-        raise InputError(f"profile {profile!r} keeps no release to go back to: rebuild_index makes one of an earlier moment")
+        raise InputError(f"profile {quoted(profile)} keeps no release to go back to: rebuild_index makes one of an earlier moment")
     return max(retired, key=lambda row: row["updated_at"])

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from embedding_lakehouse.core.batches import PUBLISHED, REJECTED, ROLL_BACK, BatchRow, open_batch
-from embedding_lakehouse.core.times import zoned_time
-from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo
+from embedding_lakehouse.core.texts import code
+from embedding_lakehouse.core.times import snapshot_id, zoned_time
+from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo, quoted
 
 FINISHED = (PUBLISHED, REJECTED)
 SHOWN_BATCHES = 5
@@ -48,7 +49,7 @@ class RollBack:
         return (
             f"Undoes {len(self.undone)} batches of profile {self.profile} ({shown}): {self.documents_restored} documents get another "
             f"version, {self.documents_removed} are removed, {self.chunks_changed} chunks change. The index gets {self.records_upserted} "
-            f"records and loses {self.records_deleted}. No text is embedded. Reason: {self.reason}"
+            f"records and loses {self.records_deleted}. No text is embedded. Reason: {code(self.reason)}"
         )
 
     def as_keys(self) -> dict[str, Any]:
@@ -108,18 +109,18 @@ def moment_of(rows: list[BatchRow], profile: str, to: str) -> BatchRow | None:
     None for a snapshot that no batch made. Raises InputError for anything else, with the moments that there are.
     """
     finished = _finished(rows, profile)
-    if to.isdecimal():
-        return next((row for row in finished if int(to) in (row["versions_snapshot"], row["embeddings_snapshot"])), None)
+    if (snapshot := snapshot_id(to)) is not None:
+        return next((row for row in finished if snapshot in (row["versions_snapshot"], row["embeddings_snapshot"])), None)
     if any(row["batch_id"] == to for row in rows):
         return _named(rows, profile, to)
     time = zoned_time(
         to,
-        f"{to!r} is neither a batch, a snapshot nor a time such as 2026-01-31T12:00+00:00; {_known(finished)}",
-        f"the time {to!r} has no time zone: write {to}+00:00 for UTC",
+        f"{quoted(to)} is neither a batch, a snapshot nor a time such as 2026-01-31T12:00+00:00; {_known(finished)}",
+        f"the time {quoted(to)} has no time zone: write +00:00 behind it for UTC",
     )
     published = [row for row in finished if published_at(row) <= time]
     if not published:
-        raise InputError(f"no batch of profile {profile!r} was published by {to}; {_known(finished)}")
+        raise InputError(f"no batch of profile {profile!r} was published by {time.isoformat()}; {_known(finished)}")
     return max(published, key=lambda row: row["batch_number"])
 
 
@@ -131,7 +132,7 @@ def published_at(row: BatchRow) -> datetime:
 def unknown_moment(rows: list[BatchRow], profile: str, to: str) -> InputError:
     """The error for something that names no moment of the profile."""
     return InputError(
-        f"{to!r} is no moment of profile {profile!r}: give a batch id, a snapshot or a time; {_known(_finished(rows, profile))}"
+        f"{quoted(to)} is no moment of profile {profile!r}: give a batch id, a snapshot or a time; {_known(_finished(rows, profile))}"
     )
 
 

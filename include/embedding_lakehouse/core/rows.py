@@ -11,6 +11,7 @@ metadata.
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -20,6 +21,8 @@ from embedding_lakehouse.core.listing import CSV
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_HEADER = 1_000_000
+# A row that calls itself anything else is of its file's media type.
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,120}", re.ASCII)
 Outcome = Document | Rejection
 Fields = dict[str, Any]
 
@@ -72,7 +75,7 @@ def _document(row: Fields, doc_id: str, line: int, media_type: str, settings: In
     title = row[title_column] if title_column is not None else None
     own_type = row.get("media_type")
     taken = {_column(row, settings.id_columns), text_column, title_column, "media_type"}
-    metadata = json.dumps({name: value for name, value in row.items() if name not in taken}, ensure_ascii=False, sort_keys=True)
+    metadata = _metadata({name: value for name, value in row.items() if name not in taken})
     if "\\u0000" in metadata:
         raise Rejected("not_text", "a field holds a null character: remove it")
     check_size(len(encode(metadata)), settings.max_document_bytes, "its metadata")
@@ -80,10 +83,17 @@ def _document(row: Fields, doc_id: str, line: int, media_type: str, settings: In
         doc_id,
         normalise(text, settings.max_document_bytes),
         shorten(title) if isinstance(title, str) else None,
-        own_type if isinstance(own_type, str) and own_type else media_type,
+        own_type if isinstance(own_type, str) and MEDIA_TYPE.fullmatch(own_type) else media_type,
         metadata,
         line,
     )
+
+
+def _metadata(row: Fields) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("broken_json", "a field is nested too deep, or holds a number that JSON cannot write: simplify it") from error
 
 
 def _column(row: Fields, names: Iterable[str]) -> str | None:

@@ -22,7 +22,7 @@ class Links:
     def page(self, path: str = "", **values: str | int | None) -> str:
         """A page under the same profile, or under another that `profile` names."""
         given = {"profile": self.profile} | values
-        return f"{self.base}/{quote(path)}?{urlencode({key: value for key, value in given.items() if value is not None})}"
+        return f"{self.base}/{quote(path, safe='/%')}?{urlencode({key: value for key, value in given.items() if value is not None})}"
 
     def static(self, path: str) -> str:
         """A file of the page."""
@@ -34,7 +34,7 @@ class Links:
 
     def batch(self, batch_id: str) -> str:
         """A batch with its checks."""
-        return self.page(f"batches/{batch_id}")
+        return self.page(f"batches/{quote(batch_id, safe='')}")
 
     def form(self, dag_id: str, **values: str | int | None) -> str:
         """The form that triggers a DAG, filled in."""

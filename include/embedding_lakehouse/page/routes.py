@@ -29,6 +29,7 @@ MEASURING_SECONDS, WORKING_SECONDS = 2, 5
 
 Asked = Annotated[Showing, Depends(showing)]
 DocId = Annotated[str, Query(min_length=1, max_length=2_000)]
+BatchNumber = Annotated[int | None, Query(ge=0, le=2**62)]
 
 router = APIRouter(default_response_class=HTMLResponse)
 
@@ -90,14 +91,14 @@ def documents(asked: Asked, doc_id: Annotated[str, Query(max_length=2_000)] = ""
 
 
 @router.get("/document")
-def document(asked: Asked, doc_id: DocId, version: int | None = None, than: int | None = None) -> HTMLResponse:
+def document(asked: Asked, doc_id: DocId, version: BatchNumber = None, than: BatchNumber = None) -> HTMLResponse:
     """A document's versions, one of them with its chunks and with what changed since another, and where its records are."""
     history = document_history(asked.sources.lake(), asked.profile, doc_id, version, than)
     return asked.page("document.html", 200 if history else 404, doc_id=doc_id, history=history)
 
 
 @router.get("/batches")
-def batches(asked: Asked, before: Annotated[int | None, Query(ge=0, le=2**62)] = None) -> HTMLResponse:
+def batches(asked: Asked, before: BatchNumber = None) -> HTMLResponse:
     """The batches, the newest first, page by page."""
     found = asked.reading().batches(SHOWN_BATCHES + 1, before)
     shown = found[:SHOWN_BATCHES]

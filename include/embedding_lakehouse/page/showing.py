@@ -15,7 +15,8 @@ from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
 from embedding_lakehouse.clients.sql import SqlEngine, engine_from_connection
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.core.texts import CONNECTION_ID
+from embedding_lakehouse.errors import ConfigurationError, InputError, quoted
 from embedding_lakehouse.page.links import Links
 from embedding_lakehouse.page.reading import Reading
 from embedding_lakehouse.page.remembering import Remembered
@@ -31,7 +32,10 @@ Progress = Callable[[str, str], Mapping[str, tuple[int, int]]]
 
 def sql_engine() -> SqlEngine:
     """The engine behind `trino_default`, or the connection that `EMBEDDING_LAKEHOUSE_PAGE_TRINO` names."""
-    engine = engine_from_connection(os.environ.get("EMBEDDING_LAKEHOUSE_PAGE_TRINO") or "trino_default")
+    conn_id = os.environ.get("EMBEDDING_LAKEHOUSE_PAGE_TRINO") or "trino_default"
+    if not CONNECTION_ID.fullmatch(conn_id):
+        raise ConfigurationError(f"EMBEDDING_LAKEHOUSE_PAGE_TRINO is {quoted(conn_id)}: it must be the id of an Airflow connection")
+    engine = engine_from_connection(conn_id)
     return replace(engine, patience=PATIENCE_SECONDS)
 
 

@@ -1,7 +1,7 @@
 """Let another release be the live one: by its row at once, then by the profile's alias. The one before it is kept for a while."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
@@ -10,7 +10,8 @@ from embedding_lakehouse.clients.release_serving import point_alias
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import releases as rules
 from embedding_lakehouse.core.releases import IndexShape, ReleaseRow
-from embedding_lakehouse.errors import AuditFailed, ConflictError, InputError
+from embedding_lakehouse.core.texts import one_line
+from embedding_lakehouse.errors import AuditFailed, ConflictError, InputError, quoted
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def choose_release(profile: str, release_id: str = PREVIOUS, lake: Lake | None =
     rows = Releases(lake or connect()).rows()
     row = rules.release_before(rows, profile) if release_id == PREVIOUS else rules.release_named(rows, release_id)
     if row["profile"] != profile:
-        raise InputError(f"the release {row['release_id']} belongs to profile {row['profile']!r}, not to {profile!r}")
+        raise InputError(f"the release {row['release_id']} belongs to profile {row['profile']!r}, not to {quoted(profile)}")
     if row["state"] not in (rules.VERIFIED, rules.RETIRED, rules.LIVE):
         raise InputError(f"the release {row['release_id']} is {row['state']}: only a verified or a retired one can become the live one")
     return row["release_id"]
@@ -43,17 +44,18 @@ def switch_release(
 
     Raises AuditFailed, and switches nothing, where its namespace is gone or holds another number of records than it should.
     """
+    now = datetime.now(UTC)
+    keep_until, why = rules.kept_until(now, keep_days), one_line("reason", reason) or "no reason given"
     lake, service = lake or connect(), service or service_from_connection()
     releases = Releases(lake)
     row = releases.named(release_id)
     if row["state"] != rules.LIVE:
         _require_whole(service, row)
-    now = datetime.now(UTC)
 
     def decide(rows: list[ReleaseRow]) -> list[ReleaseRow]:
-        changed = rules.switched(rows, release_id, now + timedelta(days=keep_days), now)
-        why = f"live since {now:%Y-%m-%d %H:%M} by {run_id or 'hand'}: {reason or 'no reason given'}"
-        return [one | {"reason": f"{one['reason']}; {why}"} if one["release_id"] == release_id else one for one in changed]
+        changed = rules.switched(rows, release_id, keep_until, now)
+        since = f"live since {now:%Y-%m-%d %H:%M} by {run_id or 'hand'}: {why}"
+        return [one | {"reason": f"{one['reason']}; {since}"} if one["release_id"] == release_id else one for one in changed]
 
     changed = releases.change(decide)
     has_alias = point_alias(lake, service, row["profile"])

@@ -53,7 +53,7 @@ def test_a_plan_tells_documents_texts_tokens_and_price(lake: Lake, limited: Call
     assert not run.priced.needs_approval
     assert "2 new, 0 changed, 0 deleted" in run.priced.description
     characters = [len(text) + len(SHARED) for text in (SECOND, FIRST)]
-    assert "Largest documents to embed: b.md ({} characters), a.md ({} characters)".format(*characters) in run.priced.description
+    assert "Largest documents to embed: `b.md` ({} characters), `a.md` ({} characters)".format(*characters) in run.priced.description
 
 
 def test_what_is_reused_is_money_saved(lake: Lake, limited: Callable) -> None:

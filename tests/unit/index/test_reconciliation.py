@@ -116,7 +116,7 @@ def test_the_description_says_that_nothing_is_removed_after_a_cut_listing():
     text = described(counts(orphaned_count=7, missing_count=2, is_complete=False), 0.01, [("orphaned", "x", "is foreign")])
     assert "writes 2 records from the lake and removes 0" in text
     assert "not be read to its end" in text
-    assert "- `x` orphaned: is foreign" in text
+    assert "- `x` orphaned: `is foreign`" in text
 
 
 @pytest.mark.parametrize(

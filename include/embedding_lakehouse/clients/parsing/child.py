@@ -1,6 +1,7 @@
 """The child process that parses: one request at a time over a socket, and it ends itself when a document takes too long.
 
-Request: the media type and the seconds allowed as JSON, then the file's bytes. Answer: JSON with `text` and `title`, or `error`.
+Request: the media type, the seconds and the bytes of text allowed as JSON, then the file's bytes. Answer: JSON with `text` and `title`, or
+`size` of a text that is too large, or `error`.
 """
 
 import html
@@ -10,17 +11,21 @@ import resource
 import signal
 import sys
 from multiprocessing.connection import Connection
+from typing import Any
 
 HTML = "text/html"
 # The parser takes 0.5 GB of address space by itself; a decompression bomb must not take the machine's memory.
 ADDRESS_SPACE = 3 * 1024**3
-TITLE = re.compile(r"<title[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
+TITLE = re.compile(r"<title(?:\s[^>]{0,200})?>", re.IGNORECASE)
+TITLE_END = re.compile(r"</title", re.IGNORECASE)
 
 
 def main(socket: int) -> None:
     """Answer requests until the other side closes the socket."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Parsing writes no file, whatever a document talks a parser into.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     connection = Connection(socket)
     while True:
         try:
@@ -30,12 +35,24 @@ def main(socket: int) -> None:
             return
         # SIGALRM keeps its default: it ends the process wherever it is, in native code too, and also when nobody waits any more.
         signal.alarm(request["seconds"])
-        answer = _answer(request["media_type"], content)
+        answer = _answered(request["media_type"], content, request["most_bytes"])
         signal.alarm(0)
-        connection.send_bytes(json.dumps(answer, ensure_ascii=False).encode())
+        connection.send_bytes(answer)
 
 
-def _answer(media_type: str, content: bytes) -> dict[str, str | None]:
+def _answered(media_type: str, content: bytes, most_bytes: int) -> bytes:
+    """The answer as JSON: of a text that is larger than allowed only its size, so that no few bytes fill the memory of who asked."""
+    answer = _answer(media_type, content)
+    try:
+        size = len((answer.get("text") or "").encode())
+        if size > most_bytes:
+            answer = {"size": size}
+        return json.dumps(answer, ensure_ascii=False).encode()
+    except (MemoryError, UnicodeError) as error:
+        return json.dumps({"error": type(error).__name__}).encode()
+
+
+def _answer(media_type: str, content: bytes) -> dict[str, Any]:
     try:
         text, title = _html(content.decode()) if media_type == HTML else _office(media_type, content)
     except MemoryError:
@@ -57,8 +74,14 @@ def _html(page: str) -> tuple[str, str | None]:
     converted = html_to_markdown.convert(page, options)
     for warning in converted.warnings:
         raise ValueError(f"a part of it would be lost: {warning.message}")
-    title = TITLE.search(page)
-    return converted.content or "", html.unescape(title[1]) if title else None
+    return converted.content or "", _title(page)
+
+
+def _title(page: str) -> str | None:
+    """What stands between the first pair of title tags; looked for once each, however many of them never end."""
+    start = TITLE.search(page)
+    end = TITLE_END.search(page, start.end()) if start else None
+    return html.unescape(page[start.end() : end.start()]) if start and end else None
 
 
 def _office(media_type: str, content: bytes) -> tuple[str, str | None]:

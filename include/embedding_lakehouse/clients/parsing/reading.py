@@ -59,7 +59,7 @@ def _document(source: Source, file: ListedFile, doc_id: str, kind: str, settings
     if kind not in PARSED_TYPES:
         text = normalise(decode(content), settings.max_document_bytes)
         return Document(doc_id, text, first_heading(text) if kind in WITH_HEADINGS else None, kind)
-    parsed, named = sandbox.parse(encode(_decoded_page(content)) if kind == HTML else content, kind)
+    parsed, named = sandbox.parse(encode(_decoded_page(content)) if kind == HTML else content, kind, settings.max_document_bytes)
     if kind == PDF and not parsed.strip():
         raise Rejected("empty", "it has no text, at most pictures of it: run text recognition (OCR) over it")
     text = normalise(parsed, settings.max_document_bytes)

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
-from embedding_lakehouse.core.documents import Rejected
+from embedding_lakehouse.core.documents import Rejected, check_size
 
 # No credentials: the child reads hostile files.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
@@ -35,20 +35,22 @@ class Sandbox:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
 
-    def parse(self, content: bytes, media_type: str) -> tuple[str, str | None]:
-        """The document as Markdown, and its title if it names one.
+    def parse(self, content: bytes, media_type: str, most_bytes: int) -> tuple[str, str | None]:
+        """The document as Markdown of at most `most_bytes`, and its title if it names one.
 
-        Raises Rejected: `too_slow` past the time limit, `unparseable` for what the parser refuses or what crashes it.
+        Raises Rejected: `too_large` for a longer text, `too_slow` past the time limit, `unparseable` for what the parser refuses or what
+        crashes it.
         """
         connection = self._connection or self._start()
         try:
-            connection.send_bytes(json.dumps({"media_type": media_type, "seconds": self.seconds}).encode())
+            connection.send_bytes(json.dumps({"media_type": media_type, "seconds": self.seconds, "most_bytes": most_bytes}).encode())
             connection.send_bytes(content)
             answer = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._death() from error
         if "error" in answer:
             raise Rejected("unparseable", f"the parser refuses it ({answer['error']}): mend the file, or save it anew")
+        check_size(answer.get("size", 0), most_bytes, "its text")
         return answer["text"], answer["title"]
 
     def _start(self) -> Connection:

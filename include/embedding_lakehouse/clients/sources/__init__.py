@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 from embedding_lakehouse.core.ingest_settings import IngestSettings
 from embedding_lakehouse.core.listing import ListedFile
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError, quoted
 
 
 @dataclass(slots=True)
@@ -47,5 +47,5 @@ def source_of(settings: IngestSettings) -> Source:
 
         return BucketSource(settings.source, settings.pattern, settings.conn_id)
     raise ConfigurationError(
-        f"the source {settings.source!r} is neither a folder nor an s3:// prefix: set the Param source to one of these"
+        f"the source {quoted(settings.source)} is neither a folder nor an s3:// prefix: set the Param source to one of these"
     )

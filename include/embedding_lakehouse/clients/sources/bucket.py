@@ -5,6 +5,7 @@ Objects are read through Airflow's object storage and its connection. They are l
 """
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -15,12 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from embedding_lakehouse.clients.sources import Tally
 from embedding_lakehouse.core.documents import Rejected
 from embedding_lakehouse.core.listing import ListedFile, is_wanted
-from embedding_lakehouse.errors import ConfigurationError, TransientError
+from embedding_lakehouse.errors import ConfigurationError, TransientError, quoted
 
 DEFAULT_CONNECTION = "aws_default"
 MISSING = {"NoSuchBucket", "404"}
 REFUSED = {"AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403"}
 STREAM_BLOCK = 8_000_000
+BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 
 
 class BucketSource:
@@ -28,8 +30,8 @@ class BucketSource:
 
     def __init__(self, source: str, pattern: str = "*", conn_id: str | None = None) -> None:
         self.bucket, _, prefix = source.partition("://")[2].partition("/")
-        if not self.bucket:
-            raise ConfigurationError(f"the source {source!r} names no bucket: write s3://bucket/prefix")
+        if not BUCKET.fullmatch(self.bucket):
+            raise ConfigurationError(f"the source {quoted(source)} names no bucket: write s3://bucket/prefix")
         self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
         self.uri = f"s3://{self.bucket}/{self.prefix}".rstrip("/")
         self.pattern = pattern

@@ -4,6 +4,7 @@ Walked with `os.scandir` and not through Airflow's object storage, whose listing
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import BinaryIO
 from embedding_lakehouse.clients.sources import Tally
 from embedding_lakehouse.core.documents import Rejected
 from embedding_lakehouse.core.listing import ListedFile, is_hidden, is_wanted
-from embedding_lakehouse.errors import ConfigurationError
+from embedding_lakehouse.errors import ConfigurationError, quoted
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 Found = os.DirEntry[str]
@@ -24,7 +25,7 @@ class FolderSource:
     def __init__(self, source: str, pattern: str = "*") -> None:
         folder = source.removeprefix("file://")
         if not Path(folder).is_absolute():
-            raise ConfigurationError(f"the source {source!r} is a relative path: set the Param source to an absolute one")
+            raise ConfigurationError(f"the source {quoted(source)} is a relative path: set the Param source to an absolute one")
         self.folder = os.path.normpath(folder)
         self.uri = f"file://{self.folder}"
         self.pattern = pattern
@@ -47,10 +48,20 @@ class FolderSource:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False) and not is_hidden(entry.name) and _is_utf8(entry.name):
                     folders.append(f"{prefix}{entry.name}/")
-                elif (file := self._listed(entry, f"{prefix}{entry.name}")) is not None:
+                elif (file := self._looked_at(entry, f"{prefix}{entry.name}")) is not None:
                     yield file
                 else:
                     tally.ignored += 1
+
+    def _looked_at(self, entry: Found, path: str) -> ListedFile | None:
+        """The entry as `_listed` finds it; what cannot even be looked at, such as a link to itself, is a problem like any other."""
+        try:
+            return self._listed(entry, path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            name = os.fsencode(path).decode(errors="backslashreplace")
+            return _problem(name, "unreadable", f"it cannot be looked at ({error.strerror}): allow it to this user, or remove it")
 
     def _listed(self, entry: Found, path: str) -> ListedFile | None:
         """The entry as a file, a problem that a person should see, or nothing."""
@@ -80,10 +91,7 @@ class FolderSource:
     def _regular(self, entry: Found, path: str) -> ListedFile | None:
         if not is_wanted(path, self.pattern) or not entry.is_file():
             return None
-        try:
-            found = entry.stat()
-        except FileNotFoundError:
-            return None
+        found = entry.stat()
         # The change time shows an edit that put the modification time back (cp -p, rsync, touch -r).
         return ListedFile(path, found.st_size, _moment(found.st_mtime_ns), f"{found.st_ctime_ns:x}")
 
@@ -95,16 +103,36 @@ class FolderSource:
             raise _unreadable(error) from error
 
     def open(self, path: str) -> BinaryIO:
-        file = f"{self.folder}/{path}"
-        if not self._holds(os.path.realpath(file)):
+        real = os.path.realpath(f"{self.folder}/{path}")
+        if not self._holds(real):
             raise Rejected("outside", "it has become a link that leaves the source folder: copy the file into the folder")
         try:
-            return Path(file).open("rb")
+            return os.fdopen(_opened(self._real, os.path.relpath(real, self._real)), "rb")
         except OSError as error:
             raise _unreadable(error) from error
 
     def _holds(self, target: str) -> bool:
         return f"{target}/".startswith(f"{self._real.rstrip('/')}/")
+
+
+def _opened(folder: str, path: str) -> int:
+    """A descriptor of the regular file, opened folder by folder without following a link that somebody put there meanwhile.
+
+    Raises OSError for a link, Rejected for a pipe or device, which could make the reader wait for ever.
+    """
+    *folders, name = path.split("/")
+    inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for each in folders:
+            outer, inside = inside, os.open(each, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+            os.close(outer)
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=inside)
+    finally:
+        os.close(inside)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Rejected("unreadable", "it has become something else than a file: remove it")
+    return file
 
 
 def _problem(path: str, code: str, sentence: str) -> ListedFile:

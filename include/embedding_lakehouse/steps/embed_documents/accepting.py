@@ -8,7 +8,8 @@ from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.quality_results import latest_results, record
 from embedding_lakehouse.core.batches import BLOCKED, BatchRow
 from embedding_lakehouse.core.checks import ACCEPTED, FAILED
-from embedding_lakehouse.errors import InputError
+from embedding_lakehouse.core.texts import one_line
+from embedding_lakehouse.errors import InputError, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +21,11 @@ def accept_checks(lake: Lake, batch: BatchRow | None, checks: Iterable[str], rea
     unknown check, and for one that the batch did not fail.
     """
     names = sorted(set(checks))
-    if not reason.strip():
+    why = one_line("accept_reason", reason)
+    if not why:
         raise InputError("accept_checks needs accept_reason, which is recorded with the batch")
     if unknown := [name for name in names if name not in settings.checks()]:
-        raise InputError(f"accept_checks names {', '.join(unknown)}, which no check is called; there are {', '.join(settings.checks())}")
+        raise InputError(f"accept_checks names {quoted(unknown[0])}, which no check is called; there are {', '.join(settings.checks())}")
     if batch is None or batch["state"] != BLOCKED:
         state = f"its open batch {batch['batch_id']} is {batch['state']}" if batch else "it has no open batch"
         raise InputError(f"accept_checks is for a batch that its audit blocked, and the profile has none: {state}")
@@ -31,6 +33,6 @@ def accept_checks(lake: Lake, batch: BatchRow | None, checks: Iterable[str], rea
     if passed := [name for name in names if name not in latest or latest[name]["verdict"] not in (FAILED, ACCEPTED)]:
         failed = ", ".join(name for name, row in latest.items() if row["verdict"] == FAILED) or "none that could be run"
         raise InputError(f"batch {batch['batch_id']} did not fail {', '.join(passed)}; it failed {failed}")
-    accepted = {"verdict": ACCEPTED, "accepted_by": by, "accepted_reason": reason.strip()}
+    accepted = {"verdict": ACCEPTED, "accepted_by": by, "accepted_reason": why}
     record(lake, [latest[name] | accepted for name in names if latest[name]["verdict"] == FAILED])
-    logger.warning("batch %s: %s accepted by %s: %s", batch["batch_id"], ", ".join(names), by, reason.strip())
+    logger.warning("batch %s: %s accepted by %s: %s", batch["batch_id"], ", ".join(names), by, why)

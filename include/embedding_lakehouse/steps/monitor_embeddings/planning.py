@@ -15,7 +15,8 @@ from embedding_lakehouse.core.batches import BatchRow, latest_published, new_bat
 from embedding_lakehouse.core.drift_baselines import BATCH, RELEASE, TIME, Baseline, Comparison, watched_baseline
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.roll_backs import moment_of
-from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo
+from embedding_lakehouse.core.texts import one_line
+from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def plan_comparison(
         versions_snapshot=moment.versions_snapshot,
         embeddings_snapshot=moment.embeddings_snapshot,
         counts=drift.count_documents(lake, chosen, profile.name, current["batch_number"], moment.versions_snapshot),
-        accepted_reason=accept.strip(),
+        accepted_reason=one_line("accept", accept),
     )
     logger.info("batch %s of profile %s is compared with %s", current["batch_id"], profile.name, planned.described)
     return planned.as_keys()
@@ -81,7 +82,7 @@ def _baseline(
         return Baseline(RELEASE, wanted, number, release["profile"], is_watch=False)
     batch = moment_of(rows, profile.name, wanted)
     if batch is None:
-        raise InputError(f"{wanted!r} is no batch, time or release of profile {profile.name!r}")
+        raise InputError(f"{quoted(wanted)} is no batch, time or release of profile {profile.name!r}")
     kind = BATCH if batch["batch_id"] == wanted else TIME
     return Baseline(kind, wanted, batch["batch_number"], profile.name, is_watch=False)
 

@@ -17,8 +17,9 @@ from embedding_lakehouse.clients.sync_plans import Shard, Span, open_plan, plan_
 from embedding_lakehouse.core import rebuilds as rules
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.rebuilds import RebuildPlan
-from embedding_lakehouse.core.releases import IndexShape, ReleaseRow, new_release
+from embedding_lakehouse.core.releases import IndexShape, ReleaseRow, kept_until, new_release
 from embedding_lakehouse.core.syncs import Sync
+from embedding_lakehouse.core.texts import one_line
 from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,13 @@ class Wish:
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> "Wish":
-        """The wish of a run; Params that are no part of it are left out."""
+        """The wish of a run; Params that are no part of it are left out. Raises InputError and ConfigurationError for impossible ones."""
+        kept_until(datetime.now(UTC), params["keep_days"])
         return cls(
-            **{name: params[name] or "" for name in cls.__slots__ if name != "discard_building"},
+            **{name: params[name] or "" for name in ("profile", "as_of")},
+            method=rules.checked_method(params["method"]),
+            import_uri=rules.checked_uri(params["import_uri"] or ""),
+            reason=one_line("reason", params["reason"] or ""),
             discard_building=params["discard_building"],
         )
 

@@ -23,6 +23,7 @@ from embedding_lakehouse.core.roll_backs import (
     unknown_moment,
 )
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
+from embedding_lakehouse.core.texts import one_line
 from embedding_lakehouse.errors import InputError, NothingToDo
 
 # Versions that one statement weighs: each opens its chunks in the engine's memory.
@@ -47,10 +48,11 @@ def plan_roll_back(
     if begun := open_roll_back(rows, profile.name):
         logger.warning("finishing the roll-back %s, which run %s began: %s", begun["batch_id"], begun["run_id"], begun["message"])
         return _begun(begun)
-    if not reason.strip():
+    why = one_line("reason", reason)
+    if not why:
         raise InputError("a roll-back needs a reason, which stays with it: give one in the Param `reason`")
     check_none_open(rows, profile.name)
-    planned = _write_plan(lake, profile, rows, _undone(lake, rows, profile.name, to, without_batch), reason.strip())
+    planned = _write_plan(lake, profile, rows, _undone(lake, rows, profile.name, to, without_batch), why)
     logger.info("%s", planned.description)
     if dry_run:
         raise NothingToDo(f"a dry run ends here. {planned.description}")
