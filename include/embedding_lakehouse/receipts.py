@@ -34,11 +34,11 @@ from embedding_lakehouse.core.texts import is_writable
 from embedding_lakehouse.errors import InputError, quoted
 
 MOST_IDS = 1_000
-# A statement ends at 1,000,000 characters with its binds; beside a doc_id, which may have 2,000, a record has a chunk_id and a batch_id.
-MOST_CHARACTERS = 900_000
+# Of what a statement may have, the rest is its text; beside a doc_id of up to 2,000 characters a record has a chunk_id and a batch_id.
+SHARE_OF_IDS = 0.9
 OTHER_CHARACTERS = 150
-# Documents that so many batches touched are looked up like unknown ones.
-MOST_WRITERS = 5_000
+# Documents that so many batches touched are looked up like unknown ones: beside 1,000 records they would not fit into Athena's statement.
+MOST_WRITERS = 3_000
 
 Item = TypeVar("Item")
 Versions = dict[tuple[str, str], CurrentVersion]
@@ -102,7 +102,7 @@ def _rows(lake: Lake, ids: list[str], documents: Mapping[str, str], batches: Bat
 def _written(lake: Lake, ids: list[str], documents: Mapping[str, str]) -> list[WrittenRow]:
     """The records' rows as they were written: first those that the batches of their documents can have, then, in every file, the rest."""
     known = {record_id: doc_id for record_id in ids if _is_doc_id(doc_id := documents.get(record_id))}
-    parts = _slices(sorted(set(known.values())), str)
+    parts = _slices(lake, sorted(set(known.values())), str)
     writers = {batch_id for part in parts for (batch_id,) in lake.sql.rows("receipts/list_writers", [tuple(part)])}
     rows: list[WrittenRow] = []
     if 0 < len(writers) <= MOST_WRITERS:
@@ -121,7 +121,7 @@ def _is_doc_id(doc_id: object) -> TypeGuard[str]:
 def _recorded_times(lake: Lake, rows: list[WrittenRow]) -> dict[tuple[str, str], datetime]:
     """When the rows' batches recorded their documents, by document and batch."""
     found = {}
-    for part in _slices(rows, attrgetter("doc_id")):
+    for part in _slices(lake, rows, attrgetter("doc_id")):
         binds = [tuple({row.doc_id for row in part}), tuple({row.batch_id for row in part})]
         for doc_id, batch_id, recorded_at in lake.sql.rows("receipts/read_recorded_times", binds):
             found[doc_id, batch_id] = recorded_at
@@ -182,7 +182,7 @@ def _source_texts(
         if snapshot := kept_snapshot(table, source_snapshot):
             times[source_snapshot] = datetime.fromtimestamp(snapshot_time(snapshot) / 1000, UTC)
         for holding in holding_snapshots(table, source_snapshot, numbers[source_snapshot]):
-            for part in _slices(sorted(doc_ids), str):
+            for part in _slices(lake, sorted(doc_ids), str):
                 for values in lake.sql.rows("receipts/read_source_texts", [tuple(part)], source_snapshot=holding):
                     source = SourceText._make(values)
                     texts.setdefault((source_snapshot, source.doc_id, source.content_hash), source)
@@ -191,7 +191,7 @@ def _source_texts(
 
 def _source_versions(lake: Lake, rows: list[EmbeddingRow]) -> dict[str, SourceVersion]:
     """The rows' documents in the source of now; of two source rows of a document the greater hash counts."""
-    parts = _slices(sorted({row.doc_id for row in rows}), str)
+    parts = _slices(lake, sorted({row.doc_id for row in rows}), str)
     found = [SourceVersion._make(values) for part in parts for values in lake.sql.rows("receipts/read_source_versions", [tuple(part)])]
     return {version.doc_id: version for version in sorted(found, key=attrgetter("content_hash"))}
 
@@ -201,7 +201,7 @@ def _versions(
 ) -> Versions:
     """The current version of each row's document in a state of the ledger, by profile and record, among the versions that count."""
     known: dict[tuple[str, str], list[VersionRow]] = defaultdict(list)
-    for part in _slices(rows, attrgetter("doc_id")):
+    for part in _slices(lake, rows, attrgetter("doc_id")):
         binds = [",".join(row.chunk_id for row in part), tuple({row.doc_id for row in part})]
         for version in map(VersionRow._make, lake.sql.rows("receipts/read_versions", binds, versions_snapshot=versions_snapshot)):
             if counts(version):
@@ -255,13 +255,13 @@ def _holding(row: EmbeddingRow, releases: list[ReleaseRow], states: dict[int, Ve
             yield HoldingRelease(release_id, namespace, state, version.content_hash, snapshot in states)
 
 
-def _slices(items: list[Item], doc_id: Callable[[Item], str]) -> Iterator[list[Item]]:
-    """The items in parts whose ids fit into one statement."""
-    part, size = list[Item](), 0
+def _slices(lake: Lake, items: list[Item], doc_id: Callable[[Item], str]) -> Iterator[list[Item]]:
+    """The items in parts whose ids fit into one statement of the engine."""
+    part, size, most = list[Item](), 0, lake.sql.longest * SHARE_OF_IDS
     for item in items:
         # A quote takes two characters in SQL.
-        own = 2 * len(doc_id(item)) + OTHER_CHARACTERS
-        if part and size + own > MOST_CHARACTERS:
+        own = 2 * len(doc_id(item).encode()) + OTHER_CHARACTERS
+        if part and size + own > most:
             yield part
             part, size = [], 0
         part.append(item)

@@ -27,7 +27,7 @@ select
     min(doc_id) as doc_id,
     chunk_id,
     count(*) as row_count,
-    array_agg(distinct batch_id) as batch_ids
+    cast(array_agg(distinct batch_id) as json) as batch_ids
 from embeddings_db.document_embeddings for version as of {{ embeddings_snapshot }}
 where
     model_version = ?

@@ -5,7 +5,7 @@
 
 select
     batch_number,
-    slice(chunk_ids, 1, ?) as chunk_ids
+    cast(slice(chunk_ids, 1, ?) as json) as chunk_ids
 from embeddings_db.document_versions
 where
     profile = ?

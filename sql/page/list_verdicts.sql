@@ -9,7 +9,7 @@ select
     baseline_id,
     batch_id,
     is_drift,
-    causes,
+    cast(causes as json) as causes,
     verdict,
     since_batch_id,
     since_at,

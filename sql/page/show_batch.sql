@@ -31,7 +31,7 @@ select
     tokens_embedded,
     price,
     price_saved,
-    approval_reasons,
+    cast(approval_reasons as json) as approval_reasons,
     approved_by,
     dag_id,
     run_id,
@@ -39,6 +39,6 @@ select
     updated_at,
     published_at,
     message,
-    undone_batches
+    cast(undone_batches as json) as undone_batches
 from embeddings_db.embedding_batches
 where batch_id = ?

@@ -94,7 +94,7 @@ select
     summed.text_count,
     cast(ceil(summed.new_characters / 4.0) as bigint) as token_count,
     cast(floor((summed.planned_characters - summed.new_characters) / 4.0) as bigint) as reused_token_count,
-    largest.doc_ids as largest_doc_ids,
-    largest.character_counts as largest_character_counts
+    cast(largest.doc_ids as json) as largest_doc_ids,
+    cast(largest.character_counts as json) as largest_character_counts
 from summed
 cross join largest

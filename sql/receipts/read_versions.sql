@@ -13,6 +13,6 @@ select
     batch_id,
     batch_number,
     recorded_at,
-    array_intersect(chunk_ids, split(?, ',')) as chunk_ids
+    cast(array_intersect(chunk_ids, split(?, ',')) as json) as chunk_ids
 from embeddings_db.document_versions for version as of {{ versions_snapshot }}
 where doc_id in (?)

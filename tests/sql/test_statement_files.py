@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from embedding_lakehouse.clients.sql import PLACEHOLDER, render, statement
+from embedding_lakehouse.clients.sql import ATHENA, PLACEHOLDER, TRINO, render, statement
+from embedding_lakehouse.core.athena_dialect import in_athena, view_without_zones
 from embedding_lakehouse.settings import checks, sql_folder
 
 PACKAGE = Path(__file__).parents[2] / "include" / "embedding_lakehouse"
-PATHS = sorted(file.relative_to(sql_folder()).with_suffix("").as_posix() for file in sql_folder().rglob("*.sql"))
+FILES = sorted(file.relative_to(sql_folder()).with_suffix("").as_posix() for file in sql_folder().rglob("*.sql"))
+# What Athena runs instead of the file of the same path.
+VARIANTS = [path for path in FILES if path.startswith(f"{ATHENA}/")]
+PATHS = [path for path in FILES if path not in VARIANTS]
 # What only one engine has, in a folder of its name; these are run in the tests, since no parser knows them.
 OF_ONE_ENGINE = ("maintenance/trino/",)
 
@@ -27,16 +31,23 @@ def named(path: str, key: str) -> str:
     return re.sub(r"\s*\n-- +", " ", found[1]) if found else ""
 
 
-def rendered(path: str) -> str:
-    """The statement with a snapshot id in each of its places."""
-    return render(path, dict.fromkeys(PLACEHOLDER.findall(statement(path)), 7_034_567_890_123_456_789))
+def rendered(path: str, engine: str) -> str:
+    """The statement as it goes to an engine, with a snapshot id in each of its places."""
+    text = render(path, dict.fromkeys(PLACEHOLDER.findall(statement(path, engine)), 7_034_567_890_123_456_789), engine)
+    return view_without_zones(in_athena(text), [("recorded_at", "timestamp with time zone")]) if engine == ATHENA else text
 
 
-@pytest.mark.parametrize("dialect", ["trino", "athena"])
+@pytest.mark.parametrize("engine", [TRINO, ATHENA])
 @pytest.mark.parametrize("path", [path for path in PATHS if not path.startswith(OF_ONE_ENGINE)])
-def test_a_file_is_one_statement_in_both_dialects(path: str, dialect: str) -> None:
-    (parsed,) = sqlglot.parse(rendered(path), dialect=dialect)
+def test_a_file_is_one_statement_in_both_dialects(path: str, engine: str) -> None:
+    (parsed,) = sqlglot.parse(rendered(path, engine), dialect=engine)
     assert not isinstance(parsed, sqlglot.exp.Command), "not understood, only passed through"
+
+
+def test_a_file_for_athena_takes_what_the_other_takes() -> None:
+    for path in (variant.removeprefix(f"{ATHENA}/") for variant in VARIANTS):
+        texts = [statement(path, engine) for engine in (TRINO, ATHENA)]
+        assert len({text.count("?") for text in texts}) == len({frozenset(PLACEHOLDER.findall(text)) for text in texts}) == 1, path
 
 
 @pytest.mark.parametrize("path", PATHS)

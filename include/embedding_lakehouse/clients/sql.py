@@ -1,9 +1,11 @@
-"""Run the statements of `sql/` on the lake's SQL engine (Trino, through the Airflow connection `trino_default`).
+"""Run the statements of `sql/` on the lake's SQL engine: Trino, or Athena by the type of the Airflow connection `trino_default`.
 
 A statement is named by its path without ending. Values are bound; only what the engine cannot bind (a snapshot id, an identifier)
 replaces a `{{ name }}` after it was validated. A tuple is bound as a list: its `?` becomes one for each member, as in `doc_id in (?)`.
+A column of the type `json` is answered decoded, as lists and dictionaries: so arrays come the same way from both engines.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -14,6 +16,7 @@ from typing import Any
 import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from embedding_lakehouse.clients.athena_errors import StatementFailed
 from embedding_lakehouse.core.texts import is_writable
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, LakehouseError, TransientError, quoted
 from embedding_lakehouse.settings import sql_folder
@@ -24,15 +27,19 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}(\.[A-Za-z_][A-Za-z0-9_]{0
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 NEVER_ARRIVED = ("Failed to establish a new connection", "ConnectTimeoutError", "NameResolutionError")
 OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
+UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLError|SSL: ")
+TRINO, ATHENA = "trino", "athena"
+ATHENA_TYPES = {"athena", "aws"}
 NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
 
 Row = tuple[Any, ...]
 
 
 @cache
-def statement(path: str) -> str:
-    """The text of `sql/<path>.sql` without its comment lines."""
-    file = sql_folder() / f"{path}.sql"
+def statement(path: str, engine: str = TRINO) -> str:
+    """The text of `sql/<path>.sql` without its comment lines; of `sql/<engine>/<path>.sql` where the engine has a file of its own."""
+    own = sql_folder() / engine / f"{path}.sql"
+    file = own if own.is_file() else sql_folder() / f"{path}.sql"
     if not file.is_file():
         raise ConfigurationError(f"there is no statement {path!r}: {file} does not exist")
     return "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("--")).strip()
@@ -43,7 +50,7 @@ def statements(folder: str) -> list[str]:
     return sorted(f"{folder}/{file.stem}" for file in (sql_folder() / folder).glob("*.sql"))
 
 
-def render(path: str, names: dict[str, int | str]) -> str:
+def render(path: str, names: dict[str, int | str], engine: str = TRINO) -> str:
     """The statement with each `{{ name }}` replaced by a validated snapshot id (int) or identifier (str).
 
     Raises ConfigurationError for a missing name or a value that is neither.
@@ -59,7 +66,7 @@ def render(path: str, names: dict[str, int | str]) -> str:
             raise ConfigurationError(f"sql/{path}.sql: {name}={quoted(value)} is neither a snapshot id nor an identifier")
         return str(value)
 
-    return PLACEHOLDER.sub(replacement, statement(path))
+    return PLACEHOLDER.sub(replacement, statement(path, engine))
 
 
 def bound(path: str, text: str, binds: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -90,11 +97,17 @@ def _checked(path: str, value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SqlEngine:
-    """A SQL engine by its name and a function that opens a DB-API connection to it; `patience` is how many seconds a start is awaited."""
+    """A SQL engine by its name and a function that opens a DB-API connection to it.
+
+    `patience` is how many seconds a start is awaited, `conn_id` the Airflow connection that errors name, `longest` how long a statement
+    may be with its binds: characters in Trino, bytes of UTF-8 in Athena.
+    """
 
     name: str
     connect: Callable[[], Any]
     patience: float = 60
+    conn_id: str = "trino_default"
+    longest: int = 1_000_000
 
     def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
         """All rows that the statement answers."""
@@ -123,13 +136,14 @@ class SqlEngine:
         return (dict(zip(columns, row, strict=True)) for columns, row in self._answers(path, binds, names))
 
     def _answers(self, path: str, binds: Sequence[Any], names: dict[str, int | str]) -> Iterator[tuple[list[str], Row]]:
-        text, values = bound(path, render(path, names), binds)
-        with _NamedErrors(path), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+        text, values = bound(path, render(path, names, self.name), binds)
+        with _NamedErrors(path, self.conn_id), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             self._retrying(_submit, cursor, text, values)
             while rows := cursor.fetchmany(10_000):
                 columns = [column[0] for column in cursor.description]
+                coded = {place for place, column in enumerate(cursor.description) if column[1] == "json"}
                 for row in rows:
-                    yield columns, tuple(row)
+                    yield columns, _decoded(row, coded) if coded else tuple(row)
 
     @property
     def _retrying(self) -> Retrying:
@@ -152,11 +166,15 @@ def _submit(cursor: Any, text: str, binds: list[Any]) -> None:
         raise TransientError(f"Trino does not answer: {error}") from error
 
 
+def _decoded(row: Sequence[Any], coded: set[int]) -> Row:
+    return tuple(json.loads(value) if place in coded and value is not None else value for place, value in enumerate(row))
+
+
 class _NamedErrors:
     """Turn the engine's errors into this package's, with the statement's name."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, conn_id: str) -> None:
+        self.path, self.conn_id = path, conn_id
 
     def __enter__(self) -> None:
         return None
@@ -164,6 +182,8 @@ class _NamedErrors:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         place = f"sql/{self.path}.sql"
         match error:
+            case StatementFailed():
+                raise error.kind(f"{place}: {error}") from error
             case trino.exceptions.TrinoQueryError() if error.error_name in CONFLICTS:
                 raise ConflictError(f"{place}: another writer changed the table: {error.message}") from error
             case trino.exceptions.TrinoQueryError() if error.error_name in OUTDATED:
@@ -174,22 +194,41 @@ class _NamedErrors:
                 raise LakehouseError(f"{place}: {error.error_name}: {error.message} (query {error.query_id})") from error
             case trino.exceptions.HttpError() if str(error).startswith(("error 401", "error 403")):
                 raise ConfigurationError(
-                    f"{place}: Trino refuses the login of the connection trino_default: check its user, password and TLS ({error})"
+                    f"{place}: Trino refuses the login of the connection {self.conn_id}: check its user, its password or token, "
+                    f"and TLS ({error})"
+                ) from error
+            case trino.exceptions.TrinoAuthError():
+                raise ConfigurationError(f"{place}: the connection {self.conn_id} cannot be used for Trino: {error}") from error
+            case trino.exceptions.TrinoConnectionError() if UNTRUSTED.search(str(error)):
+                raise ConfigurationError(
+                    f"{place}: no TLS connection that can be trusted: check host, port and protocol of {self.conn_id}, and give its extra "
+                    f"verify the file of the certificate authority, which REQUESTS_CA_BUNDLE would overrule ({error})"
                 ) from error
             case trino.exceptions.TrinoConnectionError() | trino.exceptions.HttpError():
                 raise TransientError(f"{place}: lost the connection to Trino: {error}") from error
 
 
 def engine_from_connection(conn_id: str = "trino_default") -> SqlEngine:
-    """The engine behind an Airflow connection of type `trino`."""
-    from airflow.providers.trino.hooks.trino import TrinoHook
+    """The engine behind an Airflow connection: Athena where it is of type `athena` or `aws`, else Trino."""
+    from airflow.sdk import BaseHook
 
-    hook = TrinoHook(trino_conn_id=conn_id, log_sql=False)
+    if BaseHook.get_connection(conn_id).conn_type in ATHENA_TYPES:
+        from embedding_lakehouse.clients.athena import MOST_BYTES
+        from embedding_lakehouse.clients.athena_connection import athena_service
 
-    def connected() -> Any:
-        connection = hook.get_conn()
-        # Unasked, every task's first bind costs one more statement, which tries whether Trino is newer than 417.
-        connection.legacy_prepared_statements = False
-        return connection
+        service = athena_service(conn_id)
+        return SqlEngine(ATHENA, lambda: service, conn_id=conn_id, longest=MOST_BYTES)
+    return SqlEngine(TRINO, lambda: _trino_connection(conn_id), conn_id=conn_id)
 
-    return SqlEngine("trino", connected)
+
+def _trino_connection(conn_id: str) -> Any:
+    """Raises ConfigurationError for a connection that contradicts itself or names a token's file that is not there."""
+    from airflow.providers.trino.hooks.trino import AirflowException, TrinoHook
+
+    try:
+        connection = TrinoHook(trino_conn_id=conn_id, log_sql=False).get_conn()
+    except (AirflowException, ValueError, OSError) as error:
+        raise ConfigurationError(f"the connection {conn_id} cannot be used for Trino: {error}") from error
+    # Unasked, every task's first bind costs one more statement, which tries whether Trino is newer than 417.
+    connection.legacy_prepared_statements = False
+    return connection

@@ -13,6 +13,7 @@ from embedding_lakehouse.clients import batches, metrics
 from embedding_lakehouse.clients.iceberg import MAIN, head_snapshot, is_own_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.quality_results import ResultRow, acceptance, latest_results, record, result_row
+from embedding_lakehouse.clients.sql import ATHENA
 from embedding_lakehouse.core.batches import BLOCKED, PUBLISHED, BatchRow, branch_name
 from embedding_lakehouse.core.checks import ACCEPTED, FAILED, WARNED, Check, values_to_bind
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
@@ -170,7 +171,7 @@ def _blocked(lake: Lake, batch_id: str, failed: list[Result], missing: list[str]
     batches.move(lake, batch_id, BLOCKED, message=message)
     ways_on = [
         f"look at what failed: {_select_failed(batch_id)}",
-        f"look at the rows: {_select_branch(DOCUMENT_EMBEDDINGS, batch_id)}; {_select_branch(DOCUMENT_VERSIONS, batch_id)}",
+        f"look at the rows: {_select_branch(lake, DOCUMENT_EMBEDDINGS, batch_id)}; {_select_branch(lake, DOCUMENT_VERSIONS, batch_id)}",
         "audit the batch again, once mended: trigger embed_documents",
         "give the batch up: trigger embed_documents with discard_open",
     ]
@@ -186,5 +187,9 @@ def _select_failed(batch_id: str) -> str:
     return f"select {columns} from {QUALITY_RESULTS.name} where batch_id = '{batch_id}' and verdict = 'failed' order by checked_at desc"  # noqa: S608
 
 
-def _select_branch(declared: Table, batch_id: str) -> str:
-    return f"select * from {declared.name} for version as of '{branch_name(batch_id)}' where batch_id = '{batch_id}'"  # noqa: S608
+def _select_branch(lake: Lake, declared: Table, batch_id: str) -> str:
+    branch = branch_name(batch_id)
+    # Athena knows snapshots only by their ids.
+    head = lake.table(declared).refs().get(branch) if lake.sql.name == ATHENA else None
+    version = head.snapshot_id if head else f"'{branch}'"
+    return f"select * from {declared.name} for version as of {version} where batch_id = '{batch_id}'"  # noqa: S608
