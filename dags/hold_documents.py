@@ -11,7 +11,9 @@ from embedding_lakehouse.task_errors import lakehouse_task
 
 PARAMS = {
     "name": Param("", type="string", title="Name of the hold", description="Lower-case letters, digits, - and _, such as case-2031."),
-    "doc_ids": Param([], type="array", title="Documents", description="Keep all versions of these, one id a line; empty for a moment."),
+    "doc_ids": Param(
+        [], type="array", items={"type": "string"}, title="Documents", description="Keep all versions of these; empty for a moment."
+    ),
     "as_of": Param("", type="string", title="Moment", description="A time with zone, a batch or a snapshot; now if empty."),
     "profile": Param(default_profile(), enum=list(profiles()), title="Profile", description="Whose batches the moment is told by."),
     "lift": Param(False, type="boolean", title="Lift the hold", description="What it kept may expire then."),

@@ -15,7 +15,13 @@ from embedding_lakehouse.task_errors import lakehouse_task
 SIZE, DAYS = {"type": "integer", "minimum": 1}, {"type": "number", "minimum": 1}
 PARAMS = {
     "dry_run": Param(True, type="boolean", title="Dry run", description="Only say what would be done. Scheduled runs do it."),
-    "tables": Param([], type="array", title="Tables", description="Only these, as embeddings_db.document_embeddings; all if empty."),
+    "tables": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Tables",
+        description="Only these, as embeddings_db.document_embeddings; all if empty.",
+    ),
     "target_megabytes": Param(128, **SIZE, title="Target file size in MB", description="Smaller data files are put together."),
     "small_files": Param(
         8,

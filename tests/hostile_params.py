@@ -11,7 +11,10 @@ from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService
 from embedding_lakehouse.steps import drop_releases, switch_release
 from embedding_lakehouse.steps.embed_documents import planning as embedding
+from embedding_lakehouse.steps.forget_documents import planning as forgetting
+from embedding_lakehouse.steps.hold_documents import hold_documents
 from embedding_lakehouse.steps.ingest_documents import listing
+from embedding_lakehouse.steps.maintain_tables import planning as maintaining
 from embedding_lakehouse.steps.monitor_embeddings import planning as monitoring
 from embedding_lakehouse.steps.rebuild_index import planning as rebuilding
 from embedding_lakehouse.steps.reconcile_index import planning as reconciling
@@ -68,6 +71,27 @@ ENTRIES = {
         {"profile": "", "dry_run": False, "discard_open": False, "accept_checks": ["no_vector_is_zero"], "accept_reason": "a test"},
         names=("profile", "accept_checks"),
         texts=("accept_reason",),
+    ),
+    "forget_documents": Entry(
+        lambda params, lake, service: forgetting.plan_erasure(params, lake),
+        {"doc_ids": ["a"], "doc_id_prefix": "", "source_uri_prefix": "", "metadata_field": "", "metadata_value": ""}
+        | {"requested_by": "a test", "reason": "a test", "despite_holds": [], "dry_run": True, "lift": False},
+        texts=("requested_by", "reason"),
+        others=dict.fromkeys(
+            ("doc_ids", "doc_id_prefix", "source_uri_prefix", "metadata_field", "metadata_value", "despite_holds"),
+            "test_erasure",
+        ),
+    ),
+    "hold_documents": Entry(
+        lambda params, lake, service: hold_documents(params["name"], params["profile"], params["doc_ids"], params["as_of"], lake=lake),
+        {"profile": "", "name": "a-hold", "doc_ids": [], "as_of": ""},
+        names=("name", "doc_ids", "as_of"),
+    ),
+    "maintain_tables": Entry(
+        lambda params, lake, service: maintaining.plan_maintenance(params, False, "a run"),
+        {"dry_run": True, "tables": [], "target_megabytes": 128, "small_files": 8, "snapshot_days": 7, "receipt_days": 365}
+        | {"orphan_days": 3},
+        names=("tables",),
     ),
     "ingest_documents": Entry(
         lambda params, lake, service: listing.list_files(params, "a run", lake),

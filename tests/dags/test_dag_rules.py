@@ -25,7 +25,9 @@ APART = {
         "approve_plan",
         "approve_roll_back",
         "approve_repair",
+        "approve_erasure",
     ),
+    *("plan_maintenance", "maintain_table", "hold_documents", "erase_index"),
 }
 SHOW = """
 import json, runpy, sys

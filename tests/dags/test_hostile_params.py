@@ -97,7 +97,7 @@ def test_a_plan_with_a_template_in_it_is_shown_as_it_is(dags: dict[str, dict[str
         operator = PlanApproval(task_id=task_id, subject=subject, body=body)
         operator.render_template_fields({"params": {"profile": TEMPLATE}, "ti": Instance()})
         assert operator.body == TEMPLATE
-        assert operator.subject.endswith(TEMPLATE)
+        assert operator.subject.endswith(TEMPLATE) if "{{" in subject else operator.subject == subject
 
 
 def test_an_alert_with_a_template_in_it_is_sent_as_it_is(tmp_path: Path) -> None:

@@ -29,7 +29,11 @@ from tests.model_fixtures import SECRETS, ModelServer, model_process
 __all__ = ["model_process"]
 
 # What the DAGs that nothing has run so far are asked for.
-CONF: dict[str, dict[str, Any]] = {}
+CONF: dict[str, dict[str, Any]] = {
+    "hold_documents": {"name": "a-hold"},
+    "forget_documents": {"doc_ids": ["note-1.md"]},
+    "maintain_tables": {"dry_run": False},
+}
 # These alone may hold a secret, and only their owner can read them.
 KEPT_PRIVATE = {"secrets.json", "passwords.json"}
 CHAIN = ["embed_documents", "sync_index"]

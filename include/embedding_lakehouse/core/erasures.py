@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from embedding_lakehouse.core.forgetting import Forgotten
+from embedding_lakehouse.core.texts import one_line
 from embedding_lakehouse.errors import InputError
 
 # As hold_documents calls its tags.
@@ -39,7 +40,7 @@ class Wish:
     def from_params(cls, params: dict[str, Any]) -> "Wish":
         """The Params of the DAG."""
         given = {name: params[name] for name in cls.__slots__}
-        texts = {name: (value or "").strip() for name, value in given.items() if name in ("requested_by", "reason")}
+        texts = {name: one_line(name, params[name] or "") for name in ("requested_by", "reason")}
         lists = {name: tuple(dict.fromkeys(one for one in given[name] or [] if one)) for name in ("doc_ids", "despite_holds")}
         wish = cls(**given | texts | lists)
         wish._check()

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from embedding_lakehouse.core.forgetting_tables import ERASURES, FORGOTTEN_DOCUMENTS
 from embedding_lakehouse.core.index_tables import INDEX_FINDINGS, INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.ingest_tables import REJECTED_DOCUMENTS
-from embedding_lakehouse.core.monitoring_tables import DRIFT_MEASURES, DRIFT_VERDICTS, QUALITY_RESULTS
+from embedding_lakehouse.core.monitoring_tables import DRIFT_MEASURES, DRIFT_VERDICTS, MAINTENANCE_RUNS, QUALITY_RESULTS
 from embedding_lakehouse.core.tables import (
     DOCUMENT_EMBEDDINGS,
     DOCUMENT_VERSIONS,
@@ -69,4 +70,10 @@ FLOWS: dict[str, Flow] = {
     "retrieval_has_not_drifted": Flow((DRIFT_VERDICTS,)),
     "index_equals_the_record": Flow((INDEX_RECONCILIATIONS,)),
     "documents_are_fresh": Flow((SOURCE_DOCUMENTS, DOCUMENT_VERSIONS)),
+    "plan_erasure": Flow((SOURCE_DOCUMENTS, *RECORD)),
+    "begin_erasure": Flow((SOURCE_DOCUMENTS, *RECORD), (FORGOTTEN_DOCUMENTS, ERASURES)),
+    "erase_tables": Flow((SOURCE_DOCUMENTS, *RECORD), (SOURCE_DOCUMENTS, *RECORD)),
+    "check_erasure": Flow((SOURCE_DOCUMENTS, *RECORD)),
+    "certify_erasure": Flow((FORGOTTEN_DOCUMENTS,), (ERASURES,)),
+    "conclude_maintenance": Flow((MAINTENANCE_RUNS,)),
 }

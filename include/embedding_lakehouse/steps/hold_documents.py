@@ -6,7 +6,7 @@ import re
 from embedding_lakehouse.clients.holds import HELD_TABLES, Hold
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.moments import find_moment
-from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo
+from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, quoted
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -21,7 +21,7 @@ def hold_documents(
     A hold that is put again is added to. Raises InputError for a name that cannot be one, NothingToDo where no such hold is to be lifted.
     """
     if not NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot be the name of a hold: lower-case letters, digits, - and _, at most 63, such as case-2031")
+        raise InputError(f"{quoted(name)} cannot be the name of a hold: lower-case letters, digits, - and _, at most 63, such as case-2031")
     lake = lake or connect()
     hold = Hold(lake, name)
     if lift:
