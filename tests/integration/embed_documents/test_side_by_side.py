@@ -9,11 +9,13 @@ from dev.stack import Stack
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.iceberg import MAIN, scan
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.core.batches import branch_name
+from embedding_lakehouse.clients.models import Embedded
+from embedding_lakehouse.clients.staged_batches import staged_files
+from embedding_lakehouse.core.batches import PRICED, branch_name
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.errors import AuditFailed, ConflictError
-from embedding_lakehouse.steps.embed_documents import planning, publishing
+from embedding_lakehouse.steps.embed_documents import embedding, planning, publishing
 from tests.batches import BatchRun, current_chunks, put_documents, run_batch, state_of
 from tests.interruptions import interrupted_at_commit, interrupted_at_statement
 from tests.lake_fixtures import StagedBatch
@@ -127,6 +129,22 @@ def test_a_batch_that_was_given_up_meanwhile_is_not_committed(staged_batch: Stag
     with pytest.raises(ConflictError, match=f"batch {run.batch_id} is discarded: it cannot become committed"):
         publishing.commit_embeddings(run.batch_id, late)
     assert run.lake.table(DOCUMENT_EMBEDDINGS).current_snapshot() == before
+
+
+def test_a_task_that_still_embeds_stages_nothing_of_a_batch_that_was_given_up(staged_batch: StagedBatch) -> None:
+    run = staged_batch.after("price")
+    row, answer = run.row, run.model.embed
+
+    def given_up_meanwhile(texts: list[str]) -> Embedded:
+        if batches.batch(run.lake, run.batch_id)["state"] == PRICED:
+            planning.discard_batch(run.lake, row, "given up")
+        return answer(texts)
+
+    run.model.embed = given_up_meanwhile
+    shard = run.result["price"][0]
+    counts = embedding.embed_chunks(**shard, lake=run.lake, model=run.model)
+    assert run.model.texts and counts["texts_embedded"] == 0
+    assert staged_files(run.lake, run.batch_id) == []
 
 
 def test_what_was_given_up_is_found_again(staged_batch: StagedBatch) -> None:

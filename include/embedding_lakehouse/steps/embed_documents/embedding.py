@@ -1,5 +1,6 @@
 """Embed one shard of a batch's chunks: copy the vectors that exist, buy the others, stage both in checkpoints."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from embedding_lakehouse.core.plans import check_approved
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tables import BATCH_CHUNKS, BATCH_REUSE, DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.core.usage import Usage
+from embedding_lakehouse.errors import ConflictError
 from embedding_lakehouse.steps.embed_documents.rejecting import stage_rejections, staged_rejections
 from embedding_lakehouse.steps.embed_documents.reusing import Known, KnownVector, known_vectors
 
@@ -28,12 +30,14 @@ COUNTED = ("chunks", "chunks_rejected", "texts_embedded", "tokens", "requests")
 Counts = dict[str, int]
 NOTHING = Usage()
 
+logger = logging.getLogger(__name__)
+
 
 def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = None, model: EmbeddingModel | None = None) -> Counts:
     """Stage a row for every chunk of the shard that has none yet, or its rejection; what was done, by `COUNTED`.
 
-    What a killed try staged is found and used, so a text is bought again at most within the checkpoint that was lost. Raises
-    ApprovalRequired for a batch that waits for approval.
+    What a killed try staged is found and used, so a text is bought again at most within the checkpoint that was lost. Of a batch that is
+    committed or given up meanwhile nothing more is staged. Raises ApprovalRequired for a batch that waits for approval.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
@@ -42,11 +46,18 @@ def embed_chunks(batch_id: str, shard: int, shards: int, lake: Lake | None = Non
     check_approved(row)
     stage = Stage(lake, row, settings.profile_of(row), shard)
     chunks, known = work_left(lake, batch_id, shard, shards)
-    stage.put(chunks, known)
-    unknown = chunks.filter(pc.invert(of_texts(chunks, known)))
-    if unknown.num_rows:
-        _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
+    try:
+        stage.put(chunks, known)
+        unknown = chunks.filter(pc.invert(of_texts(chunks, known)))
+        if unknown.num_rows:
+            _buy(stage, unknown, model or load_model(stage.profile), settings.tasks_at_once(stage.profile, shards))
+    except BatchMovedOn as moved:
+        logger.warning("%s", moved)
     return stage.counts
+
+
+class BatchMovedOn(ConflictError):
+    """The batch was committed or given up while one of its shards was still being embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Stage:
         table = self.lake.table(DOCUMENT_EMBEDDINGS)
         folder = shard_folder(self.lake, self.row["batch_id"], self.shard)
         ready = chunks.filter(of_texts(chunks, vectors))
+        self._require_open(ready.num_rows)
         for portion in _portions(ready, self.profile.batch.checkpoint_chunks):
             write_part(table, folder, _rows(self.row, self.profile, portion, vectors), metadata=paid.as_metadata())
             paid = NOTHING
@@ -72,8 +84,14 @@ class Stage:
     def reject(self, chunks: pa.Table, reasons: dict[str, Rejection]) -> None:
         """Write down each of the chunks whose text was rejected, with the reason."""
         rejected = chunks.filter(of_texts(chunks, reasons))
+        self._require_open(rejected.num_rows)
         stage_rejections(self.lake, self.row, self.shard, rejected, reasons)
         self.counts["chunks_rejected"] += rejected.num_rows
+
+    def _require_open(self, rows: int) -> None:
+        """A part that comes late would stay for ever, and bring back what was erased meanwhile."""
+        if rows and (state := batches.batch(self.lake, self.row["batch_id"])["state"]) != PRICED:
+            raise BatchMovedOn(f"batch {self.row['batch_id']} is {state} meanwhile: {rows} rows of shard {self.shard} are not kept")
 
 
 def _buy(stage: Stage, chunks: pa.Table, model: EmbeddingModel, tasks: int) -> None:
