@@ -60,6 +60,13 @@ def airflow_database() -> Path:
     return HOME / "airflow"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_store_of_another_module() -> None:
+    """Airflow keeps the object storage behind a connection for a process's lifetime, though another module's connection leads elsewhere."""
+    if store := sys.modules.get("airflow.sdk.io.store"):
+        store._STORE_CACHE.clear()
+
+
 @pytest.fixture
 def own_home(tmp_path: Path) -> Iterator[Path]:
     """A home folder for a test that needs a stack of its own; whatever was started in it is stopped."""

@@ -68,7 +68,10 @@ def test_a_batch_planned_afterwards_must_pass_by_itself(blocked: Blocked) -> Non
 
 REFUSED = {
     "without a reason": (accepting(ZERO, reason=" "), "needs accept_reason"),
-    "an unknown check": (accepting("no_vector_is_nil"), "accept_checks names 'no_vector_is_nil', which no check is called; there are every_"),
+    "an unknown check": (
+        accepting("no_vector_is_nil"),
+        "accept_checks names 'no_vector_is_nil', which no check is called; there are every_",
+    ),
     "a check that holds": (accepting(ZERO, "every_vector_is_finite"), f"did not fail every_vector_is_finite; it failed {ZERO}"),
     "a check that warns": (accepting("no_vector_stands_for_different_texts"), "did not fail no_vector_stands_for_different_texts"),
 }
