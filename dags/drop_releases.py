@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS, profiles
 from embedding_lakehouse.task_errors import lakehouse_task
 
@@ -18,7 +19,7 @@ PARAMS = {
 }
 
 
-@dag(schedule="@daily", max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
+@dag(schedule=daily(0), max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
 def drop_releases():
     @lakehouse_task
     def drop_releases(params: dict[str, Any] | None = None, dag_run=None) -> list[str]:

@@ -9,18 +9,17 @@ names the rows; a person then mends, accepts or discards the batch. Each profile
 from typing import Any
 
 from airflow.sdk import Param
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS, EMBEDDING_BACKLOG, SOURCE_DOCUMENTS
 from embedding_lakehouse.audit_group import audit
 from embedding_lakehouse.bulk_group import AFTER_BULK, buy_in_bulk
 from embedding_lakehouse.plan_group import plan
 from embedding_lakehouse.profile_dags import profile_dag
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.task_errors import lakehouse_task
 
-NIGHTLY = AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC"), assets=SOURCE_DOCUMENTS | EMBEDDING_BACKLOG)
+NIGHTLY = daily(2, assets=SOURCE_DOCUMENTS | EMBEDDING_BACKLOG)
 PARAMS = {
     "profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose vectors are brought up to date."),
     "dry_run": Param(False, type="boolean", description="Only show the plan: documents, chunks, tokens, price, time."),

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import Param, dag
 
 from embedding_lakehouse.assets import SOURCE_DOCUMENTS
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS
 from embedding_lakehouse.task_errors import lakehouse_task
 
@@ -34,7 +35,7 @@ PARAMS = {
 
 
 # Scheduled where the deployment names its source; anywhere else it runs by hand.
-@dag(schedule="@daily" if SOURCE else None, max_active_runs=1, params=PARAMS, tags=["documents"], doc_md=__doc__, **DAG_DEFAULTS)
+@dag(schedule=daily(0) if SOURCE else None, max_active_runs=1, params=PARAMS, tags=["documents"], doc_md=__doc__, **DAG_DEFAULTS)
 def ingest_documents():
     @lakehouse_task
     def list_files(params: dict[str, Any] | None = None, run_id=None) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS
 from embedding_lakehouse.task_errors import lakehouse_task
 
@@ -37,7 +38,7 @@ PARAMS = {
 }
 
 
-@dag(schedule="30 2 * * *", max_active_runs=1, params=PARAMS, tags=["maintenance"], doc_md=__doc__, **DAG_DEFAULTS)
+@dag(schedule=daily(2, 30), max_active_runs=1, params=PARAMS, tags=["maintenance"], doc_md=__doc__, **DAG_DEFAULTS)
 def maintain_tables():
     @lakehouse_task
     def plan_maintenance(params=None, dag_run=None, run_id=None) -> list[dict[str, Any]]:

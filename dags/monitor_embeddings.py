@@ -8,17 +8,16 @@ daily the state of a week ago; while drift lasts, the state before it. Where not
 from typing import Any
 
 from airflow.sdk import Param
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from embedding_lakehouse.assets import DOCUMENT_EMBEDDINGS
 from embedding_lakehouse.measure_group import measure
 from embedding_lakehouse.profile_dags import profile_dag
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.task_errors import lakehouse_task
 
 # After the nightly comparison of the index with the record.
-DAILY = AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"), assets=DOCUMENT_EMBEDDINGS)
+DAILY = daily(6, assets=DOCUMENT_EMBEDDINGS)
 PARAMS = {
     "profile": Param(default_profile(), enum=list(profiles()), description="The embedding profile whose current state is measured."),
     "baseline": Param("batch", type="string", description="batch (the rule of scheduled runs), a time, a batch id, or a release id."),

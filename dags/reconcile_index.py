@@ -9,6 +9,7 @@ from airflow.sdk import Param
 
 from embedding_lakehouse.approval import PlanApproval
 from embedding_lakehouse.profile_dags import profile_dag
+from embedding_lakehouse.schedules import daily
 from embedding_lakehouse.settings import DAG_DEFAULTS, default_profile, profiles
 from embedding_lakehouse.sync_group import apply_sync
 from embedding_lakehouse.task_errors import lakehouse_task
@@ -23,7 +24,7 @@ PARAMS = {
 }
 
 
-@profile_dag(schedule="0 4 * * *", max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
+@profile_dag(schedule=daily(4), max_active_runs=1, params=PARAMS, tags=["index"], doc_md=__doc__, **DAG_DEFAULTS)
 def reconcile_index():
     @lakehouse_task
     def plan_reconciliation(params=None, dag=None, run_id=None) -> list[dict]:

@@ -31,9 +31,11 @@ APART = {
 }
 SHOW = """
 import json, runpy, sys
+from datetime import timedelta
 name = sys.argv[1]
 found = runpy.run_path(f"dags/{name}.py")
 dag = found[name]()
+timetable = getattr(dag.schedule, "timetable", dag.schedule)
 heavy = {"pyarrow", "pyiceberg", "trino", "pinecone", "pandas", "numpy", "boto3", "openai", "wordllama"} & sys.modules.keys()
 print(json.dumps({
     "dag_id": dag.dag_id,
@@ -41,6 +43,8 @@ print(json.dumps({
     "tags": sorted(dag.tags),
     "runs": dag.max_active_runs,
     "catchup": dag.catchup,
+    "is_text": isinstance(dag.schedule, str),
+    "patience": getattr(timetable, "_run_immediately", timedelta(0)).total_seconds(),
     "retries": {task.task_id: task.retries for task in dag.tasks},
     "undescribed": [param for param in dag.params if not dag.params.get_param(param).description],
     "consents": {param: dag.params[param] for param in dag.params if param.startswith(("allow_", "discard_"))},
@@ -73,6 +77,10 @@ def test_it_tells_its_story_and_has_tags(dag: dict) -> None:
 
 def test_its_runs_never_overlap_and_never_catch_up(dag: dict) -> None:
     assert (dag["runs"], dag["catchup"]) == (1, False)
+
+
+def test_a_dag_that_is_switched_on_waits_for_its_time(dag: dict) -> None:
+    assert (dag["is_text"], dag["patience"]) == (False, 0)
 
 
 def test_every_task_is_tried_again(dag: dict) -> None:
