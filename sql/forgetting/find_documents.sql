@@ -3,7 +3,7 @@
 -- Grain:   one row per doc_id.
 -- Binds:   1. name of a metadata field, 2. and 3. what the id begins with, 4. and 5. what the place begins with,
 --          6. the name of the field again, 7. its value, 8. most documents.
--- Used by: clients/forgetting/plans.py
+-- Used by: clients/forgetting/selection.py
 
 with
 
