@@ -75,6 +75,12 @@ class AwsServer:
         return [json.dumps({"__type": "ConcurrentModificationException", "Message": "the table has another version"}).encode()]
 
 
+def empty_glue(glue: Any) -> None:
+    """Remove every database: all servers of a process share one account, and another module's tables lead to its own bucket."""
+    for database in glue.get_databases()["DatabaseList"]:
+        glue.delete_database(Name=database["Name"])
+
+
 class _Quiet(WSGIRequestHandler):
     def log_request(self, *_: object) -> None:
         """Keep a test's output to the test."""
@@ -98,9 +104,7 @@ def aws_server() -> Iterator[AwsServer]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        glue = aws.client("glue")
-        for database in glue.get_databases()["DatabaseList"]:
-            glue.delete_database(Name=database["Name"])
+        empty_glue(aws.client("glue"))
         yield aws
     finally:
         server.shutdown()

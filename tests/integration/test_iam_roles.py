@@ -22,6 +22,7 @@ from embedding_lakehouse.core.profiles import parse_profiles
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import SOURCE_DOCUMENTS
 from embedding_lakehouse.errors import LakehouseError
+from tests.aws_server import empty_glue
 from tests.policed_aws import DOCUMENTS, FILLED, LAKE, OWNER, REGION, PolicedAws, policed_aws, policy, policy_files
 
 TITAN = """
@@ -38,6 +39,7 @@ ROW = {"doc_id": "a.md", "document_text": "A pump."}
 @pytest.fixture(scope="module")
 def aws() -> Iterator[PolicedAws]:
     with policed_aws() as aws:
+        empty_glue(client(aws, OWNER, "glue"))
         for name in (LAKE, DOCUMENTS):
             client(aws, OWNER).create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield aws
