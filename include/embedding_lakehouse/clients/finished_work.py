@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import In
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, never_retry, scan
+from embedding_lakehouse.clients.iceberg import delete_where, scan
 from embedding_lakehouse.clients.ingest_runs import journal as ingest_journal
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parts_folder
@@ -27,7 +25,6 @@ from embedding_lakehouse.core.tables import (
     SYNC_CHANGES,
     Table,
 )
-from embedding_lakehouse.errors import ConflictError
 
 OF_BATCHES = (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE)
 OF_SYNCS = (SYNC_CHANGES, INDEX_FILLS)
@@ -69,16 +66,7 @@ def present_keys(table: IcebergTable, column: str) -> set[str]:
 
 def delete_keys(table: IcebergTable, column: str, keys: Iterable[str]) -> None:
     """Delete the rows under these ids in one commit; whole partitions go by metadata alone."""
-    gone: Any = In(column, list(keys))
-    for _ in range(COMMIT_TRIES):
-        table.refresh()
-        never_retry(table)
-        try:
-            table.delete(gone)
-        except (CommitFailedException, ValidationException):
-            continue
-        return
-    raise ConflictError(f"could not delete rows of {'.'.join(table.name())}: the table changes too often; run the task again")
+    delete_where(table, In(column, list(keys)))
 
 
 def folders_of_open_work(lake: Lake, table: IcebergTable) -> list[str]:

@@ -84,8 +84,12 @@ def rows_of_documents(table: IcebergTable, doc_ids: Iterable[str], columns: tupl
 
 
 def delete_rows(table: IcebergTable, **equal: str | int) -> None:
-    """Delete the rows whose columns equal the values. Whole partitions go by metadata alone; rows that another try deleted are gone."""
-    gone = And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items()))
+    """Delete the rows whose columns equal the values, as `delete_where` does."""
+    delete_where(table, And(AlwaysTrue(), AlwaysTrue(), *(EqualTo(column, value) for column, value in equal.items())))
+
+
+def delete_where(table: IcebergTable, gone: BooleanExpression) -> None:
+    """Delete the rows that meet the expression. Whole partitions go by metadata alone; rows that another try deleted are gone."""
     for _ in range(COMMIT_TRIES):
         table.refresh()
         # PyIceberg's own retry stops at a file that another writer deleted in the same moment.
