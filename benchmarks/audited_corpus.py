@@ -1,7 +1,9 @@
 """A lake filled without a model, as published batches leave it, and one batch on its branch that is ready to be audited."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,17 +33,70 @@ WORDS = "the lamp turns every ten seconds and nobody keeps it since the road was
 FILLER = " ".join([WORDS] * 9)
 AUDITED = "audited"
 
-Rows = list[dict[str, Any]]
+
+@dataclass(frozen=True)
+class ChunkedDocuments:
+    """Documents by their ids, each cut into as many chunks, column by column: rows as dictionaries would take most of the time."""
+
+    doc_ids: list[str]
+
+    @property
+    def rows(self) -> int:
+        return len(self.doc_ids) * CHUNKS_A_DOCUMENT
+
+    @cached_property
+    def content_hashes(self) -> list[str]:
+        return [content_hash(doc_id) for doc_id in self.doc_ids]
+
+    @cached_property
+    def chunks(self) -> pa.Table:
+        """A row a chunk, document by document."""
+        parts = range(CHUNKS_A_DOCUMENT)
+        texts = [f"{doc_id} part {part}: {FILLER}" for doc_id in self.doc_ids for part in parts]
+        doc_ids = _repeated(self.doc_ids)
+        return pa.table(
+            {
+                "doc_id": doc_ids,
+                "chunk_id": [chunk_id(doc_id, text) for doc_id, text in zip(doc_ids, texts, strict=True)],
+                "chunk_text": texts,
+                "content_hash": _repeated(self.content_hashes),
+                "text_hash": [text_hash(text) for text in texts],
+                "chunk_index": list(parts) * len(self.doc_ids),
+                "start_offset": pa.repeat(0, self.rows),
+            }
+        )
+
+    def documents(self, **columns: Any) -> pa.Table:
+        """A row a document with its id and hash; every other column has one value for all."""
+        return _filled(pa.table({"doc_id": self.doc_ids, "content_hash": self.content_hashes}), columns)
+
+    @property
+    def chunk_ids(self) -> pa.Array:
+        """The chunks' ids as one list for each document."""
+        offsets = np.arange(len(self.doc_ids) + 1, dtype=np.int32) * CHUNKS_A_DOCUMENT
+        return pa.ListArray.from_arrays(offsets, self.chunks["chunk_id"].combine_chunks())
+
+
+def _repeated(values: list[str]) -> list[str]:
+    return [value for value in values for _ in range(CHUNKS_A_DOCUMENT)]
+
+
+def _filled(rows: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    """The rows with more columns, of one value each."""
+    for name, value in columns.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+    return rows
 
 
 class AuditedCorpus:
     """The published corpus, which grows, and the batch beside it, which stays the same."""
 
-    def __init__(self, lake: Lake, batch_rows: int, seed: int, published_rows: int = BATCH_ROWS) -> None:
+    def __init__(self, lake: Lake, batch_rows: int, seed: int, published_rows: int = BATCH_ROWS, part_rows: int = PART_ROWS) -> None:
         self.lake = lake
         self.profile = profile()
         self._batch_rows = batch_rows
         self._published_rows = published_rows
+        self._part_rows = part_rows
         self._random = np.random.default_rng(seed)
         self._rows = 0
         self._batches = 0
@@ -88,23 +143,17 @@ class AuditedCorpus:
         files = [write_part(table, parts_folder(table, AUDITED), part) for part in parts]
         commit_files(table, branch_name(AUDITED), files, {"batch_id": AUDITED})
 
-    def _documents(self, first: int, count: int) -> dict[str, list[str]]:
-        """Documents by their ids, each as the texts of its chunks."""
-        names = [self.doc_id(number) for number in range(first, first + count)]
-        return {name: [f"{name} part {part}: {FILLER}" for part in range(CHUNKS_A_DOCUMENT)] for name in names}
+    def _documents(self, first: int, count: int) -> ChunkedDocuments:
+        return ChunkedDocuments([self.doc_id(number) for number in range(first, first + count)])
 
-    def _source_rows(self, documents: dict[str, list[str]]) -> pa.Table:
-        now = datetime.now(UTC)
-        rows = [
-            {"doc_id": name, "document_text": name, "content_hash": content_hash(name), "media_type": "text/plain", "updated_at": now}
-            for name in documents
-        ]
-        return pa.Table.from_pylist(rows)
+    def _source_rows(self, documents: ChunkedDocuments) -> pa.Table:
+        rows = documents.documents(media_type="text/plain", updated_at=datetime.now(UTC))
+        return rows.append_column("document_text", rows["doc_id"])
 
-    def _vectors(self, batch_id: str, documents: dict[str, list[str]], source: int) -> Iterator[pa.Table]:
-        chunks = [chunk | {"token_count": 200} for chunk in self._cut(documents)]
+    def _vectors(self, batch_id: str, documents: ChunkedDocuments, source: int) -> Iterator[pa.Table]:
         dimensions = self.profile.dimensions
         same = {
+            "token_count": 200,
             "embedding_dim": dimensions,
             "model_name": self.profile.model_name,
             "model_version": self.profile.model_version,
@@ -115,48 +164,31 @@ class AuditedCorpus:
             "profile": self.profile.name,
             "profile_fingerprint": self.profile.fingerprint,
         }
-        for first in range(0, len(chunks), PART_ROWS):
-            part = pa.Table.from_pylist(chunks[first : first + PART_ROWS])
+        for first in range(0, documents.rows, self._part_rows):
+            part = documents.chunks.slice(first, self._part_rows)
             vectors = self._random.standard_normal((part.num_rows, dimensions), dtype=np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             offsets = np.arange(part.num_rows + 1, dtype=np.int32) * dimensions
-            part = part.append_column("embedding", pa.ListArray.from_arrays(offsets, vectors.reshape(-1)))
-            for name, value in same.items():
-                part = part.append_column(name, pa.repeat(pa.scalar(value), part.num_rows))
-            yield part
+            yield _filled(part.append_column("embedding", pa.ListArray.from_arrays(offsets, vectors.reshape(-1))), same)
 
-    def _cut(self, documents: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
-        for name, texts in documents.items():
-            for index, text in enumerate(texts):
-                yield {
-                    "doc_id": name,
-                    "chunk_id": chunk_id(name, text),
-                    "chunk_text": text,
-                    "content_hash": content_hash(name),
-                    "text_hash": text_hash(text),
-                    "chunk_index": index,
-                    "start_offset": 0,
-                }
+    def _chunks(self, documents: ChunkedDocuments) -> pa.Table:
+        return _filled(documents.chunks, {"batch_id": AUDITED})
 
-    def _chunks(self, documents: dict[str, list[str]]) -> pa.Table:
-        return pa.Table.from_pylist([chunk | {"batch_id": AUDITED} for chunk in self._cut(documents)])
+    def _planned(self, documents: ChunkedDocuments) -> pa.Table:
+        return documents.documents(batch_id=AUDITED, shard=0, change="new")
 
-    def _planned(self, documents: dict[str, list[str]]) -> pa.Table:
-        planned = {"batch_id": AUDITED, "shard": 0, "change": "new"}
-        return pa.Table.from_pylist([planned | {"doc_id": name, "content_hash": content_hash(name)} for name in documents])
-
-    def _versions(self, batch_id: str, number: int, documents: dict[str, list[str]], source: int) -> pa.Table:
-        same = {"profile": self.profile.name, "source_snapshot": source, "batch_number": number, "is_deleted": False, "batch_id": batch_id}
-        same["recorded_at"] = datetime.now(UTC)
-        return pa.Table.from_pylist(
-            [
-                same | {"doc_id": name, "content_hash": content_hash(name), "chunk_ids": [chunk_id(name, text) for text in texts]}
-                for name, texts in documents.items()
-            ]
+    def _versions(self, batch_id: str, number: int, documents: ChunkedDocuments, source: int) -> pa.Table:
+        rows = documents.documents(
+            profile=self.profile.name,
+            source_snapshot=source,
+            batch_number=number,
+            is_deleted=False,
+            batch_id=batch_id,
+            recorded_at=datetime.now(UTC),
         )
+        return rows.append_column("chunk_ids", documents.chunk_ids)
 
-    def _journal(self, batch_id: str, number: int, state: str, documents: dict[str, list[str]], source: int) -> None:
-        count = sum(map(len, documents.values()))
+    def _journal(self, batch_id: str, number: int, state: str, documents: ChunkedDocuments, source: int) -> None:
         row = {
             "batch_id": batch_id,
             "batch_number": number,
@@ -166,11 +198,11 @@ class AuditedCorpus:
             "model_version": self.profile.model_version,
             "state": state,
             "source_snapshot": source,
-            "documents_new": len(documents),
+            "documents_new": len(documents.doc_ids),
             "documents_changed": 0,
             "documents_deleted": 0,
             "documents_remaining": 0,
-            "chunks_planned": count,
+            "chunks_planned": documents.rows,
             "chunks_kept": 0,
             "planned_at": datetime.now(UTC) + timedelta(seconds=number),
         }

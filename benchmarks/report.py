@@ -17,7 +17,10 @@ Row = list[str]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure against its limit. `target` is its number among the project's targets; `most` and `least` bound its median."""
+    """A figure against its limit. `target` is its number among the project's targets; `most` and `least` bound its median.
+
+    What is `counted` (texts, requests, commits, files, rows, bytes) is the same on every machine, unlike what takes time or memory.
+    """
 
     name: str
     value: Spread
@@ -25,6 +28,7 @@ class Figure:
     most: float | None = None
     least: float | None = None
     beside: str = ""
+    counted: bool = False
 
     @property
     def holds(self) -> bool | None:
@@ -68,6 +72,8 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
+    # What is computed further, beside the JSON of all of the above.
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def write(folder: Path, name: str, section: Section, circumstances: dict[str, Any]) -> Path:

@@ -27,7 +27,7 @@ def measure(bench: Workbench) -> Section:
     asked = {name: Spread.of_ratios([cost.texts_embedded for cost in costs], expected[: len(costs)]) for name, costs in found.items()}
     beside = ", ".join(f"{name} {ratio}" for name, ratio in asked.items() if name != NAME)
     figures = [
-        Figure("texts embedded / chunk texts that changed", asked[NAME], 5, most=1, beside=beside),
+        Figure("texts embedded / chunk texts that changed", asked[NAME], 5, most=1, beside=beside, counted=True),
         *against_cocoindex(found, "edited, all steps", 7, most=0.5),
     ]
     changed = round(sum(expected) / len(expected))

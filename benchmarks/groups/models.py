@@ -49,8 +49,13 @@ def measure(bench: Workbench) -> Section:
     full, small = list(ways)[:2]
     processors, walls, difference = _wordllama(texts[:MOST_TEXTS], bench.options.rounds)
     figures = [
-        Figure("share of the token limit used per request, 300,000 tokens", Spread.of([median(shares[full])]), least=0.95),
-        Figure(f"share of the token limit used per request, {SMALL_REQUEST:,} tokens", Spread.of([median(shares[small])]), least=0.95),
+        Figure("share of the token limit used per request, 300,000 tokens", Spread.of([median(shares[full])]), least=0.95, counted=True),
+        Figure(
+            f"share of the token limit used per request, {SMALL_REQUEST:,} tokens",
+            Spread.of([median(shares[small])]),
+            least=0.95,
+            counted=True,
+        ),
         Figure("wordllama, texts a processor second: ours / its own embed", processors, least=1.5),
         Figure("wordllama, texts a second of wall clock: ours / its own embed", walls),
         Figure("wordllama, largest difference of a vector's value", Spread.of([difference]), most=1e-6, beside=f"{difference:.1e}"),

@@ -28,9 +28,16 @@ def measure(bench: Workbench) -> Section:
     sizes = [f"{site.corpus.documents:,} documents" for site in (large, small)]
     figures = [
         *against_cocoindex(found, f"quiet run at {sizes[0]}", 1, most=0.25),
-        Figure("texts embedded by all quiet runs", Spread.of([texts]), 2, most=0),
-        Figure("commits to embeddings and ledger by all quiet runs", Spread.of([commits]), 2, most=0),
-        Figure(f"index requests of a quiet sync, {sizes[1]}", Spread.of([requests]), 2, most=0, beside=f"first sync {first_requests}"),
+        Figure("texts embedded by all quiet runs", Spread.of([texts]), 2, most=0, counted=True),
+        Figure("commits to embeddings and ledger by all quiet runs", Spread.of([commits]), 2, most=0, counted=True),
+        Figure(
+            f"index requests of a quiet sync, {sizes[1]}",
+            Spread.of([requests]),
+            2,
+            most=0,
+            beside=f"first sync {first_requests}",
+            counted=True,
+        ),
         *_growth(found, little),
     ]
     columns = [

@@ -2,8 +2,11 @@
 
 import random
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
 
 from benchmarks.audited_corpus import CHUNKS_A_DOCUMENT, AuditedCorpus
 from benchmarks.corpus import Corpus
@@ -15,31 +18,47 @@ from benchmarks.workbench import Workbench
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import connect
+from embedding_lakehouse.clients.sql import statements
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_RELEASES
+from embedding_lakehouse.steps.set_up import create_views
 
 SMALLEST = 1_000
 # Edited beside every corpus, so that only the corpus differs.
 SAME_CHANGE = 100
-PUBLISHED_ROWS = 200_000
+PUBLISHED_ROWS, PART_ROWS = 200_000, 20_000
+# Rows of a statement that a dashboard shows.
+SHOWN_ROWS = 1_000
 SYNC = "sync plan"
 MOST_SECONDS, MOST_MEMORY = 10.0, 1_000_000_000
 NOTES = [
     "The corpus is filled without a model, as published batches leave it: ten chunks a document, vectors of 256 dimensions, batches of "
-    "20,000 documents. Edited documents get new texts of 300 to 1,500 words, all of whose chunks are new.",
+    "20,000 documents, files of 20,000 rows, as if compacted now and then. Edited documents get new texts of 300 to 1,500 words, all of "
+    "whose chunks are new.",
     "Every step is a process of its own that connects to the lake anew, as Airflow runs it; Trino has 2 GB of heap. `sync plan` is the "
     "difference that the live release is behind; nothing is written to an index, which would hold ten million records.",
     "A quiet run is `detect_changes` and `plan_batch`. Beside each corpus the quiet run comes after the edits, and the first run after "
     "the corpus grew is not counted.",
+    f"Dashboards are the statements of `sql/dashboards` as they stand, one after the other, each until its first {SHOWN_ROWS:,} rows.",
 ]
 
 
 @dataclass
 class Beside:
-    """What was measured beside a corpus of `documents`: quiet runs, and by the number of edited documents the cost of a whole run."""
+    """What was measured beside a corpus of `documents`: quiet runs, by the number of edited documents the cost of a whole run, and the
+    seconds of every dashboard."""
 
     documents: int
     quiet: list[Cost]
     edited: dict[int, Cost]
+    dashboards: dict[str, float]
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Each whole run as a simulator reads it."""
+        return [
+            {"documents": self.documents, "changed": count, "texts": cost.texts_embedded, "phases": cost.phases, "peaks": cost.peaks}
+            for count, cost in self.edited.items()
+        ]
 
 
 def measure(bench: Workbench) -> Section:
@@ -56,7 +75,11 @@ def measure(bench: Workbench) -> Section:
         Figure(f"GB of the heaviest task, {large.documents:,} documents", Spread.of([peak / 1e9]), most=MOST_MEMORY / 1e9),
         Figure(f"{SAME_CHANGE} documents edited, all steps: beside {large.documents:,} / {small.documents:,}", Spread.of([grown])),
     ]
-    return Section("Scale", figures, [_by_corpus(found), _by_change(large)], NOTES, _plots(found))
+    data = {
+        "points": [point for one in found for point in one.points],
+        "quiet": [{"documents": one.documents, "seconds": Spread.of([cost.wall for cost in one.quiet]).median} for one in found],
+    }
+    return Section("Scale", figures, [_by_corpus(found), _by_change(large), _dashboards(found)], NOTES, _plots(found), data)
 
 
 class Scale:
@@ -66,7 +89,9 @@ class Scale:
         self._ours = OurLake(bench.folder("scale") / "home")
         bench.stop_at_end(self._ours)
         self._ours.start()
-        self._corpus = AuditedCorpus(connect(), 0, bench.options.seed, PUBLISHED_ROWS)
+        self._lake = connect()
+        create_views(self._lake)
+        self._corpus = AuditedCorpus(self._lake, 0, bench.options.seed, PUBLISHED_ROWS, PART_ROWS)
         self._rounds = bench.options.rounds
         self._random = random.Random(bench.options.seed)
 
@@ -78,7 +103,15 @@ class Scale:
         self._ours.bring_up_to_date()
         changes = [SAME_CHANGE, *(size for size in _powers(SMALLEST, documents // 100))]
         edited = {count: self._edited(documents, count) for count in changes}
-        return Beside(documents, [self._ours.bring_up_to_date() for _ in range(self._rounds)], edited)
+        quiet = [self._ours.bring_up_to_date() for _ in range(self._rounds)]
+        return Beside(documents, quiet, edited, {path: self._shown(path) for path in statements("dashboards")})
+
+    def _shown(self, path: str) -> float:
+        """Seconds until a dashboard's first rows are there."""
+        begun = time.perf_counter()
+        with closing(self._lake.sql.stream(path)) as rows:
+            list(islice(rows, SHOWN_ROWS))
+        return time.perf_counter() - begun
 
     def _edited(self, documents: int, count: int) -> Cost:
         """Edit so many documents, bring the lake up to date, and plan the sync of a release that was right before."""
@@ -147,6 +180,13 @@ def _by_change(large: Beside) -> Table:
         for count, cost in large.edited.items()
     ]
     return Table(f"By the size of the change, beside {large.documents:,} documents", columns, rows)
+
+
+def _dashboards(found: list[Beside]) -> Table:
+    columns = ["", *(f"{one.documents:,} documents, s" for one in found)]
+    names = [*found[0].dashboards]
+    rows = [[name.rpartition("/")[2], *(short(one.dashboards[name]) for one in found)] for name in names]
+    return Table("Seconds of each dashboard", columns, rows)
 
 
 def _plots(found: list[Beside]) -> list[Plot]:

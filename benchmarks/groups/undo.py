@@ -48,9 +48,9 @@ def measure(bench: Workbench) -> Section:
         batches.append(_replace_texts(site, number))
         undone.append(Step("take the batch back", site.lake.roll_back(), site.lake.sync_index()[1]))
     figures = [
-        Figure("texts embedded by roll-back and sync", Spread.of([sum(step.texts for step in undone)]), 14, most=0),
+        Figure("texts embedded by roll-back and sync", Spread.of([sum(step.texts for step in undone)]), 14, most=0, counted=True),
         Figure("roll-back and sync / embedding and syncing the batch", _ratio(undone, batches), 14, most=0.1),
-        Figure("texts embedded by a rebuild", Spread.of([sum(step.texts for step in rebuilds)]), 15, most=0),
+        Figure("texts embedded by a rebuild", Spread.of([sum(step.texts for step in rebuilds)]), 15, most=0, counted=True),
         Figure("rebuild / cold run", Spread.of([step.wall / cold.wall for step in rebuilds]), 15, most=1 / 3),
         Figure("roll-back alone / embedding the batch alone", Spread.of_ratios(*_lake_walls(undone, batches))),
     ]

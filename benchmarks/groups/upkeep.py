@@ -80,8 +80,10 @@ def measure(bench: Workbench) -> Section:
     figures = [
         Figure(f"commit after {batches} batches / after {EARLY}, maintained", _growth(kept.commits), most=1.5),
         Figure(f"plan after {batches} batches / after {EARLY}, maintained", _growth(kept.plans), most=1.5),
-        Figure("files to read, the same, maintained", Spread.of([kept.files[-1] / kept.files[EARLY - 1]]), most=1),
-        Figure("manifests to read, the same, maintained", Spread.of([kept.manifests[-1] / kept.manifests[EARLY - 1]]), most=1),
+        Figure("files to read, the same, maintained", Spread.of([kept.files[-1] / kept.files[EARLY - 1]]), most=1, counted=True),
+        Figure(
+            "manifests to read, the same, maintained", Spread.of([kept.manifests[-1] / kept.manifests[EARLY - 1]]), most=1, counted=True
+        ),
         Figure(f"commit after {batches} batches / after {EARLY}, left alone", _growth(left.commits)),
         Figure(f"plan after {batches} batches / after {EARLY}, left alone", _growth(left.plans)),
         Figure(
