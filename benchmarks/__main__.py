@@ -14,7 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.groups import checks, cold, edited, edits, memory, models, page, payload, quiet, scale, undo, upkeep, writing
+from benchmarks.groups import (
+    checks,
+    cold,
+    edited,
+    edits,
+    imports,
+    memory,
+    models,
+    overhead,
+    page,
+    payload,
+    quiet,
+    scale,
+    undo,
+    upkeep,
+    writing,
+)
 from benchmarks.history import default_history
 from benchmarks.peers.peer import PEERS
 from benchmarks.workbench import Options, Workbench
@@ -35,6 +51,8 @@ GROUPS = {
     "checks": checks,
     "scale": scale,
     "upkeep": upkeep,
+    "imports": imports,
+    "overhead": overhead,
 }
 
 

@@ -44,6 +44,13 @@ class Corpus:
             wanted = {_doc_id(number) for number in chosen[first : first + a_round]}
             yield {doc_id: _insert_word(doc_id, text) for doc_id, text in self.texts(wanted)}
 
+    def added(self, share: float, rounds: int) -> Iterator[dict[str, str]]:
+        """For each round the texts of as many documents more, which the corpus does not have."""
+        a_round = max(1, round(self.documents * share))
+        for first in range(self.documents, self.documents + a_round * rounds, a_round):
+            wanted = {_doc_id(number) for number in range(first, first + a_round)}
+            yield dict(Corpus(first + a_round, self.seed).texts(wanted))
+
 
 def write_files(folder: Path, texts: Iterable[tuple[str, str]]) -> None:
     """Put each text into a file named by its id; files that are not named stay as they are."""

@@ -40,7 +40,7 @@ class OurLake:
     name = NAME
 
     def __init__(self, home: Path) -> None:
-        self.stack = Stack(home)
+        self.stack = Stack(home, settings={"EMBEDDING_LAKEHOUSE_PROFILES": str(PROFILES), "TOKENIZERS_PARALLELISM": "true"})
         self._log = home / "logs" / "tasks.log"
         self._runs = 0
 
@@ -53,7 +53,7 @@ class OurLake:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**self.stack.environment(), "EMBEDDING_LAKEHOUSE_PROFILES": str(PROFILES), "TOKENIZERS_PARALLELISM": "true"}
+        return self.stack.environment()
 
     def put(self, texts: Iterable[tuple[str, str]]) -> None:
         """Write documents, new or changed, into the source table."""
@@ -69,6 +69,10 @@ class OurLake:
             changed = set(known.to_pylist()).intersection(row["doc_id"] for row in rows)
             replaced = In("doc_id", changed) if changed else ~AlwaysTrue()
             table.overwrite(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()), overwrite_filter=replaced)
+
+    def remove(self, doc_ids: list[str]) -> None:
+        """Take documents out of the source table."""
+        self._lake().table(SOURCE_DOCUMENTS).delete(In("doc_id", set(doc_ids)))
 
     def warm_up(self, texts: Iterable[tuple[str, str]]) -> None:
         """Put a few documents and embed them under another profile, since the first statements of a fresh Trino take many times as long."""

@@ -71,6 +71,13 @@ class Site:
         write_files(self.files, texts.items())
         self.lake.put(texts.items())
 
+    def remove(self, doc_ids: Iterable[str]) -> None:
+        """Take documents away from everybody."""
+        gone = list(doc_ids)
+        for doc_id in gone:
+            (self.files / doc_id).unlink()
+        self.lake.remove(gone)
+
     def round(self, what: str, number: int = 0) -> dict[str, Cost]:
         """The cost of bringing a store up to date once, of everybody in turn, by name; the slow ones take part in the first round only."""
         costs = {}

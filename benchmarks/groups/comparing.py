@@ -15,8 +15,8 @@ def by_name(rounds: list[dict[str, Cost]]) -> Series:
     return {name: [costs[name] for costs in rounds if name in costs] for name in names}
 
 
-def against_cocoindex(found: Series, what: str, target: int, most: float) -> list[Figure]:
-    """Ours over CocoIndex's, in wall clock, for which the target is, and in processor time; nothing where that peer failed."""
+def against_cocoindex(found: Series, what: str, target: int | None = None, most: float | None = None) -> list[Figure]:
+    """Ours over CocoIndex's, in wall clock, for which a target may be, and in processor time; nothing where that peer failed."""
     if len(found.get(AGAINST, [])) != len(found[NAME]):
         return []
     wall, cpu = (

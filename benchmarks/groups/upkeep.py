@@ -78,7 +78,7 @@ def measure(bench: Workbench) -> Section:
         if number % STRETCH == STRETCH - MEASURED:
             _maintain(lake, number)
     figures = [
-        Figure(f"commit after {batches} batches / after {EARLY}, maintained", _growth(kept.commits), most=1.5),
+        Figure(f"commit after {batches} batches / after {EARLY}, maintained", _growth(kept.commits), 10, most=1.5),
         Figure(f"plan after {batches} batches / after {EARLY}, maintained", _growth(kept.plans), most=1.5),
         Figure("files to read, the same, maintained", Spread.of([kept.files[-1] / kept.files[EARLY - 1]]), most=1, counted=True),
         Figure(

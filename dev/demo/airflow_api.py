@@ -100,9 +100,14 @@ class AirflowApi:
     def task_states(self, dag_id: str, run_id: str) -> dict[str, set[str]]:
         """The tasks of a run by their state."""
         states: dict[str, set[str]] = {}
-        for task in self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]:
+        for task in self.task_instances(dag_id, run_id):
             states.setdefault(task["state"], set()).add(task["task_id"])
         return states
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The first hundred task instances of a run, as the API describes them."""
+        answer: list[dict[str, Any]] = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
+        return answer
 
     def follow(self, dag_id: str, run_id: str) -> Run:
         """Follow a run to its end. Raises StackError if it fails."""
