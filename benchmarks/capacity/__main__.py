@@ -42,6 +42,8 @@ def main() -> int:
                 report.checked(known),
             ):
                 _print(console, table)
+            for sentence in report.advice(plan, known):
+                console.print(escape(sentence))
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1

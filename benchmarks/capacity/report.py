@@ -29,7 +29,8 @@ METHOD = """
 - The seconds of a phase are fixed + slope x corpus + slope x change, by least squares without negative parts, through the corpora of
   the group `scale` and the first runs of `cold`. Trino and the steps had 2 cores; `engine.speed` says how much faster yours is. The
   measured corpora have ten chunks a document and 256 dimensions; what a vector weighs is counted apart, by its dimensions.
-- Beyond {documents:,} documents, and {changed:,} changed ones in a batch, it is extrapolation.
+- Beyond {documents:,} documents, and {changed:,} changed ones in a batch, it is extrapolation, and most so for the plan of a rebuild,
+  which has every document in it.
 - How long the model and the index take to answer is assumed, and how long an import takes beyond ten minutes is not published, so
   that its hours are the least: see the file. Nothing of OpenAI, Pinecone or AWS was measured. In bulk every job takes its full day.
 - USD of the index are upserts or imports; its storage stands apart, deleting and searching are in none. Bytes in the lake are the
@@ -116,7 +117,8 @@ def checked(measured: Measured) -> Table:
     columns = ["edited", "phase", "predicted, s", "measured, s", "predicted / measured"]
     rows = [[f"{one.changed:,}", one.phase, short(one.predicted), short(one.measured), short(one.ratio)] for one in measured.checks]
     largest = f"{measured.largest_documents:,} documents"
-    return Table(f"{largest}, predicted from the smaller corpora alone", columns, rows)
+    what = "predicted from the smaller corpora alone" if rows else "not predicted: fewer than three corpora were measured"
+    return Table(f"{largest}, {what}", columns, rows)
 
 
 def page(plan: Plan, measured: Measured) -> str:
@@ -141,12 +143,37 @@ def _page(plan: Plan, measured: Measured) -> Iterator[str]:
     yield "## Machines, models\n"
     yield from _markdown(machines(plans, measured))
     yield from _markdown(by_model(plans[1], measured))
-    yield "## Checked against the largest measured corpus\n"
+    yield "## What to do with it\n"
+    yield from (f"- {sentence}" for sentence in advice(plans[1], measured))
+    yield "\n## Checked against the largest measured corpus\n"
     yield from _markdown(checked(measured))
     groups = ("scale", "cold", "undo", "payload", "writing", "memory", "models", "edits")
     runs_of = ", ".join(f"`{name}` {measured.runs[name]}" for name in groups if name in measured.runs)
     heap = plan.engine.heap_gb
     yield METHOD.format(documents=measured.largest_documents, changed=measured.largest_changed, heap=heap, runs=runs_of)
+
+
+def advice(plan: Plan, measured: Measured) -> Iterator[str]:
+    """What changes most for a first load, in sentences with its figures."""
+    site, documents, most = Simulator(plan, measured), plan.scenario.documents, plan.batch.documents
+    first, imported = site.run(RUNS[0]), site.run("index rebuilt by import").amounts.index_usd
+    if imported < first.amounts.index_usd:
+        yield (
+            f"{documents:,} documents cost {short(first.amounts.index_usd)} USD to upsert and {short(imported)} to import. So for a first "
+            "load or another model leave `sync_index` paused until the backlog is embedded, and fill the index by `rebuild_index` with "
+            "`method` `import`. Not tried at this size."
+        )
+    filling = int(plan.model.bulk_tokens_enqueued / (site.chunks_per_document * site.tokens_per_chunk))
+    if filling > most:
+        bulk, larger = (
+            Simulator(replace(plan, batch=replace(plan.batch, documents=each)), measured).run(IN_BULK) for each in (most, filling)
+        )
+        hours, fewer = short(bulk.seconds / 3_600), short(larger.seconds / 3_600)
+        yield (
+            f"In bulk a batch of {most:,} documents fills {most / filling:.0%} of the account's queue. With a `batch.documents` of "
+            f"{filling:,} a first load takes {fewer} hours at most instead of {hours}, for {short(bulk.amounts.model_usd)} instead of "
+            f"{short(first.amounts.model_usd)} USD at once; a shard's task then needs more memory, which was not measured."
+        )
 
 
 def as_json(plan: Plan, measured: Measured, runs: Sequence[Run]) -> dict[str, Any]:

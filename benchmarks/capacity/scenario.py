@@ -130,15 +130,9 @@ def read_plan(own: Path | None = None, documents: int | None = None) -> Plan:
         tables["scenario"] = _table(tables["scenario"], "scenario") | {"documents": documents}
     if unknown := set(tables) - {each.name for each in fields(Plan)}:
         raise ConfigurationError(f"unknown table [{min(unknown)}]: there are {', '.join(each.name for each in fields(Plan))}")
-    plan = Plan(
-        scenario=_settings(Scenario, tables["scenario"], "scenario"),
-        batch=_settings(BatchLimits, tables["batch"], "batch"),
-        models={name: _model(table, f"models.{name}") for name, table in _table(tables["models"], "models").items()},
-        index=_settings(Index, tables["index"], "index"),
-        engine=_settings(Engine, tables["engine"], "engine"),
-        airflow=_settings(Airflow, tables["airflow"], "airflow"),
-        lake=_settings(Lake, tables["lake"], "lake"),
-    )
+    kinds = {"scenario": Scenario, "batch": BatchLimits, "index": Index, "engine": Engine, "airflow": Airflow, "lake": Lake}
+    models = {name: _model(table, f"models.{name}") for name, table in _table(tables["models"], "models").items()}
+    plan = Plan(models=models, **{name: _settings(kind, tables[name], name) for name, kind in kinds.items()})
     if plan.batch.most_shards > 100:
         raise ConfigurationError(f"batch.most_shards must be from 1 to 100, as in a profile, not {plan.batch.most_shards}")
     if plan.scenario.model not in plan.models:

@@ -105,3 +105,4 @@ def test_the_page_has_every_run_of_every_size(tmp_path: Path) -> None:
     for size in report.SIZES:
         assert f"## {size:,} documents" in page
     assert all(page.count(f"| {name} |") == 2 * len(report.SIZES) for name in RUNS)
+    assert "`batch.documents` of 333,333" in page
