@@ -86,7 +86,7 @@ def _cold_points(results: Results) -> Iterator[dict[str, Any]]:
 
 def _section(results: Results, group: str) -> dict[str, Any]:
     if group not in results:
-        raise _missing(group, "it")
+        raise _missing(group, f"the group {group}")
     section: dict[str, Any] = results[group]
     return section
 
