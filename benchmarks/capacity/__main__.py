@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "deployment" / "capacity.md"
 
 def main() -> int:
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     try:
         plan = read_plan(arguments.scenario, documents=arguments.documents)
         known = measured(json.loads(arguments.results.read_text()) if arguments.results.exists() else {})
@@ -69,7 +69,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print(console: Console, table: Table) -> None:
-    shown = Shown(*map(escape, table.columns), title=escape(table.title), title_justify="left")
+    shown = Shown(title=escape(table.title), title_justify="left")
+    for place, column in enumerate(table.columns):
+        shown.add_column(escape(column), no_wrap=not place, overflow="fold")
     for row in table.rows:
         shown.add_row(*map(escape, row))
     console.print(shown)
