@@ -65,7 +65,7 @@ def measured(results: Results) -> Measured:
         rows_per_second=_cell(results, "writing", "our parts, registered", "rows a second"),
         record_bytes=_cell(results, "payload", "our records, packed", "bytes a vector"),
         records_per_second=_cell(results, "payload", "our records, packed", "vectors a second"),
-        verify_seconds_per_record=max(0.0, rebuilt - synced) / first["texts"],
+        verify_seconds_per_record=max(0.0, rebuilt - synced) / _cell(results, "undo", "first run: embed and sync", "texts embedded"),
         task_bytes=max(_section(results, "memory")["figures"][0]["value"]["median"] * 1e9, *peaks, 0),
         runs={name: f"{section['run']['at']}, {section['run']['commit']}" for name, section in results.items() if "run" in section},
     )

@@ -35,7 +35,7 @@ METHOD = """
   that its hours are the least: see the file. Nothing of OpenAI, Pinecone or AWS was measured. In bulk every job takes its full day.
 - USD of the index are upserts or imports; its storage stands apart, deleting and searching are in none. Bytes in the lake are the
   rows of embeddings, before their text is compressed.
-- Trino: a heap of {heap:g} GB held {documents:,} documents. No statement needs more than in proportion to the corpus, so that is the most.
+- Trino: a heap of {heap:g} GB held {documents:,} documents; that no statement needs more than in proportion to the corpus is assumed.
 
 The measurements: {runs}.
 """
