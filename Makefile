@@ -5,7 +5,7 @@ venv := .venv/bin
 export PYTHONPATH := include:.
 lock := --universal --python-version 3.11 --no-header --generate-hashes
 
-.PHONY: help demo test check bench up down status lock audit sbom mwaa clean
+.PHONY: help demo test check bench plan up down status lock audit sbom mwaa clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ check: .venv/.installed ## Check format, lint, SQL, types, boundaries and the fa
 
 bench: .venv/.installed ## Measure against peers and limits (GROUP=quiet for some, BENCH="--documents 500" for small ones)
 	@$(venv)/python -m benchmarks $(GROUP) $(BENCH)
+
+plan: .venv/.installed ## Plan for DOCUMENTS=8000000: hours, money, machines, the bottleneck (PLAN="--scenario FILE", PLAN=--json, PLAN=--write)
+	@$(venv)/python -m benchmarks.capacity $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(PLAN)
 
 up: .venv/.installed ## Start the local stack, or what of it does not run
 	@$(venv)/python -m dev.stack up
