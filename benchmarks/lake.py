@@ -124,7 +124,15 @@ class OurLake:
     def rebuild_index(self) -> Cost:
         """Run the steps of `rebuild_index` once, by upserts; nothing is published meanwhile, so there is nothing to catch up with."""
         run = StepRun(self, "rebuild_index")
-        params = {"profile": PROFILE, "as_of": "", "method": "upserts", "import_uri": "", "reason": "", "discard_building": False}
+        params = {
+            "profile": PROFILE,
+            "as_of": "",
+            "method": "upserts",
+            "import_uri": "",
+            "reason": "",
+            "discard_building": False,
+            "keep_days": 1,
+        }
         params["dry_run"] = False
         plan = run.task("planning.plan_rebuild", params=params)
         shards = run.task("planning.begin_rebuild", planned=plan, params=params, run_id="benchmark")

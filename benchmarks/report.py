@@ -75,6 +75,11 @@ class Section:
     # What is computed further, beside the JSON of all of the above.
     data: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def grown(self) -> list[Figure]:
+        """What is counted and past its limit."""
+        return [figure for figure in self.figures if figure.counted and figure.holds is False]
+
 
 def write(folder: Path, name: str, section: Section, circumstances: dict[str, Any]) -> Path:
     """Put a group's section, with the circumstances of its run, beside those of the others; the Markdown file."""

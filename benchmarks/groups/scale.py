@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from benchmarks.audited_corpus import CHUNKS_A_DOCUMENT, AuditedCorpus
+from benchmarks.capacity.slopes import ALL_STEPS, check
 from benchmarks.corpus import Corpus
 from benchmarks.embedder import PROFILE
 from benchmarks.lake import OurLake, StepRun
@@ -75,10 +76,14 @@ def measure(bench: Workbench) -> Section:
         Figure(f"GB of the heaviest task, {large.documents:,} documents", Spread.of([peak / 1e9]), most=MOST_MEMORY / 1e9),
         Figure(f"{SAME_CHANGE} documents edited, all steps: beside {large.documents:,} / {small.documents:,}", Spread.of([grown])),
     ]
-    data = {
+    data: dict[str, Any] = {
         "points": [point for one in found for point in one.points],
         "quiet": [{"documents": one.documents, "seconds": Spread.of([cost.wall for cost in one.quiet]).median} for one in found],
     }
+    predicted = [one.ratio for one in check(data["points"], data["quiet"]) if one.phase == ALL_STEPS]
+    if predicted:
+        name = f"all steps beside {large.documents:,}: predicted from the smaller corpora / measured"
+        figures.append(Figure(name, Spread.of(predicted), beside="one for each size of change"))
     return Section("Scale", figures, [_by_corpus(found), _by_change(large), _dashboards(found)], NOTES, _plots(found), data)
 
 
