@@ -67,6 +67,7 @@ SHORT = {
     "batch_rows": 2_000,
     "scale_documents": 2_000,
     "upkeep_batches": 40,
+    "warm_up_batches": 1,
     "peers": [],
 }
 
@@ -111,6 +112,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale-documents", type=int, default=1_000_000, help="documents of the largest corpus, of ten chunks each")
     parser.add_argument("--batch-rows", type=int, default=10_000, help="rows of that batch")
     parser.add_argument("--upkeep-batches", type=int, default=300, help="small batches after which maintained tables are measured")
+    parser.add_argument("--warm-up-batches", type=int, default=8, help="batches of a few documents before anything is measured")
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, []], default=list(PEERS), metavar="PEER", help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--history", type=Path, default=default_history(), help="real edits: JSON Lines of path and text, in order")
     parser.add_argument(
@@ -135,6 +137,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         batch_rows=arguments.batch_rows,
         scale_documents=arguments.scale_documents,
         upkeep_batches=arguments.upkeep_batches,
+        warm_up_batches=arguments.warm_up_batches,
         peers=tuple(arguments.peers),
         history=arguments.history,
     )

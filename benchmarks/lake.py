@@ -74,10 +74,13 @@ class OurLake:
         """Take documents out of the source table."""
         self._lake().table(SOURCE_DOCUMENTS).delete(In("doc_id", set(doc_ids)))
 
-    def warm_up(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Put a few documents and embed them under another profile, since the first statements of a fresh Trino take many times as long."""
-        self.put(texts)
-        self.bring_up_to_date(WARM_UP)
+    def warm_up(self, texts: Iterable[tuple[str, str]], batches: int) -> None:
+        """Embed a few documents under another profile, edited so many times: until its code is compiled, a fresh Trino takes several
+        times the processor time for a statement that one does which runs for days."""
+        documents = list(texts)
+        for number in range(batches):
+            self.put((doc_id, f"{text} {number}") for doc_id, text in documents)
+            self.bring_up_to_date(WARM_UP)
 
     def bring_up_to_date(self, profile: str = PROFILE) -> Cost:
         """Run the steps of `embed_documents` once; a quiet run ends after the plan."""

@@ -31,6 +31,7 @@ class Options:
     batch_rows: int
     scale_documents: int
     upkeep_batches: int
+    warm_up_batches: int
     peers: tuple[str, ...]
     history: Path | None
     seed: int = 0
@@ -47,11 +48,19 @@ class Subject(Protocol):
 class Site:
     """One corpus with our lake and the peers over it, all up to date since their cold runs. A peer that fails is left out from then on."""
 
-    def __init__(self, corpus: Corpus, folder: Path, peers: Iterable[str], failures: dict[str, str], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        folder: Path,
+        options: Options,
+        failures: dict[str, str],
+        report: Callable[[str], None],
+    ) -> None:
         self.corpus = corpus
+        self._warm_up_batches = options.warm_up_batches
         self.files = folder / "documents"
         self.lake = OurLake(folder / "home")
-        self._peers = [Peer(name, self.files, folder / name) for name in peers]
+        self._peers = [Peer(name, self.files, folder / name) for name in options.peers]
         self._failures = failures
         self._report = report
         self.costs: dict[str, list[Cost]] = {}
@@ -61,7 +70,7 @@ class Site:
         self._report(f"{self.corpus.documents} documents")
         write_files(self.files, self.corpus.texts())
         self.lake.start()
-        self.lake.warm_up(Corpus(min(WARM_UP_DOCUMENTS, self.corpus.documents), self.corpus.seed).texts())
+        self.lake.warm_up(Corpus(min(WARM_UP_DOCUMENTS, self.corpus.documents), self.corpus.seed).texts(), self._warm_up_batches)
         self.lake.put(self.corpus.texts())
         self.cold = self.round("cold")
         return self
@@ -134,6 +143,6 @@ class Workbench:
         self._open.callback(lake.stack.stop)
 
     def _site(self, documents: int) -> Site:
-        site = Site(Corpus(documents, self.options.seed), self.folder(str(documents)), self.options.peers, self.failures, self._report)
+        site = Site(Corpus(documents, self.options.seed), self.folder(str(documents)), self.options, self.failures, self._report)
         self._open.callback(site.lake.stack.stop)
         return site.start()

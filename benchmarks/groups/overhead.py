@@ -8,7 +8,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.lake import OurLake
 from benchmarks.measures import Spread, short
 from benchmarks.report import Figure, Section, Table
-from benchmarks.workbench import Workbench
+from benchmarks.workbench import WARM_UP_DOCUMENTS, Workbench
 from dev.demo.airflow_api import AirflowApi
 
 DAG = "embed_documents"
@@ -39,7 +39,7 @@ def measure(bench: Workbench) -> Section:
     airflow = AirflowApi(ours.stack, lambda _line: None)
     airflow.await_dags([DAG])
     corpus = Corpus(bench.options.small_documents, bench.options.seed)
-    ours.warm_up(Corpus(20, bench.options.seed).texts())
+    ours.warm_up(Corpus(WARM_UP_DOCUMENTS, bench.options.seed).texts(), bench.options.warm_up_batches)
     ours.put(corpus.texts())
     ours.bring_up_to_date()
     rounds = bench.options.rounds

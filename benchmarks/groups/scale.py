@@ -15,7 +15,7 @@ from benchmarks.embedder import PROFILE
 from benchmarks.lake import OurLake, StepRun
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Plot, Section, Table
-from benchmarks.workbench import Workbench
+from benchmarks.workbench import WARM_UP_DOCUMENTS, Workbench
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import connect
@@ -96,6 +96,7 @@ class Scale:
         self._ours.start()
         self._lake = connect()
         create_views(self._lake)
+        self._ours.warm_up(Corpus(WARM_UP_DOCUMENTS, bench.options.seed).texts(), bench.options.warm_up_batches)
         self._corpus = AuditedCorpus(self._lake, 0, bench.options.seed, PUBLISHED_ROWS, PART_ROWS)
         self._rounds = bench.options.rounds
         self._random = random.Random(bench.options.seed)
