@@ -18,12 +18,15 @@ LOADED_LATE = (
     "pyiceberg.io.pyarrow",
     "tzlocal",
 )
+# What no task uses, and what would stay in the memory of each: the page runs in the API server, the retriever in an application.
+NEVER_IN_TASKS = ("embedding_lakehouse.langchain", "embedding_lakehouse.page")
 
 
 def _modules() -> Iterator[str]:
     import embedding_lakehouse
 
-    yield from (found.name for found in pkgutil.walk_packages(embedding_lakehouse.__path__, "embedding_lakehouse."))
+    found = (module.name for module in pkgutil.walk_packages(embedding_lakehouse.__path__, "embedding_lakehouse."))
+    yield from (name for name in found if not name.startswith(NEVER_IN_TASKS))
     yield from LOADED_LATE
 
 
