@@ -38,6 +38,10 @@ class ConflictError(LakehouseError):
     """Somebody else changed the same table or batch in between; what was written stays unpublished."""
 
 
+class MoreRoundsNeeded(LakehouseError):
+    """The engine did a part of a statement, which stays done: the same statement again goes on with the rest."""
+
+
 class PlanOvertaken(ConflictError):
     """A batch of the profile was published since the changes were counted: count them again."""
 
