@@ -95,7 +95,7 @@ ENTRIES = {
     ),
     "ingest_documents": Entry(
         lambda params, lake, service: listing.list_files(params, "a run", lake),
-        {"source": "", "max_document_megabytes": 1, "delete_limit": 0.1},
+        {"source": "s3://bucket/prefix", "max_document_megabytes": 1, "delete_limit": 0.1},
         names=("source", "conn_id"),
         others=dict.fromkeys(("pattern", "id_prefix", "id_column", "text_column", "title_column"), "test_hostile_documents"),
     ),

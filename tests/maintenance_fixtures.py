@@ -1,5 +1,6 @@
 """A lake in folders of its own, whose files may really be removed, and the DAG maintain_tables over it in one call."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -97,3 +98,13 @@ def files_older_by(lake: Lake, table: Table, age: timedelta, chosen: Callable[[P
         if chosen(file):
             written = file.stat().st_mtime - age.total_seconds()
             os.utime(file, (written, written))
+
+
+def history_older_by(lake: Lake, table: Table, age: timedelta) -> None:
+    """Let everything that the table's metadata dates look as if it had happened so much earlier."""
+    file = Path(lake.table(table).metadata_location.removeprefix("file://"))
+    metadata, milliseconds = json.loads(file.read_text()), int(age.total_seconds() * 1000)
+    metadata["last-updated-ms"] -= milliseconds
+    for entry in (*metadata["snapshots"], *metadata["snapshot-log"], *metadata["metadata-log"]):
+        entry["timestamp-ms"] -= milliseconds
+    file.write_text(json.dumps(metadata))

@@ -1,6 +1,7 @@
 """Errors by what a person should do about them: wait and try again, or change something first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 # Of a value that somebody gave, what an error repeats.
@@ -36,6 +37,10 @@ class InputError(LakehouseError):
 
 class ConflictError(LakehouseError):
     """Somebody else changed the same table or batch in between; what was written stays unpublished."""
+
+
+class MoreRoundsNeeded(LakehouseError):
+    """The engine did a part of a statement, which stays done: the same statement again goes on with the rest."""
 
 
 class PlanOvertaken(ConflictError):
@@ -78,3 +83,12 @@ class AlarmRaised(LakehouseError):
         self.summary, self.action = summary, action
         since = f" since {since_at:%Y-%m-%d %H:%M} UTC" if since_at else ""
         super().__init__(f"{kind.replace('_', ' ')} of profile {profile!r}{since} ({subject}): {summary}. What to do: {action}")
+
+
+@contextmanager
+def naming(param: str) -> Iterator[None]:
+    """What is refused meanwhile is refused under the name of the Param that asked for it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{param}: {error}") from error

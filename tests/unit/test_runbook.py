@@ -12,7 +12,7 @@ from embedding_lakehouse.core import alarms, alerts
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 # What follows on them is an alert, or nothing.
-NO_FAILURES = {"AlarmRaised", "InputError", "NothingToDo", "LakehouseError"}
+NO_FAILURES = {"AlarmRaised", "InputError", "MoreRoundsNeeded", "NothingToDo", "LakehouseError"}
 ANYTHING = "…"
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, MoreRoundsNeeded, TransientError
 
 THROTTLED = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown"}
 DENIED = {
@@ -20,6 +20,8 @@ DENIED = {
     "UnrecognizedClientException",
 }
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
+# An `optimize` rewrites at most a hundred partitions, keeps them, and fails so where there are more.
+UNFINISHED = {"ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"}
 OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
 EXHAUSTED = re.compile(
     r"exhausted resources|INSUFFICIENT_RESOURCES|EXCEEDED_\w*MEMORY|SlowDown|reduce your request rate|Throttl", re.IGNORECASE
@@ -79,6 +81,8 @@ def failure_of(query: dict[str, Any], conn_id: str) -> StatementFailed:
         return StatementFailed(ConfigurationError, f"was cancelled, by somebody or by a limit of its workgroup: {said}")
     if name and name[0] in CONFLICTS:
         return StatementFailed(ConflictError, f"another writer changed the table: {said}")
+    if name and name[0] in UNFINISHED:
+        return StatementFailed(MoreRoundsNeeded, f"did a part of it: {said}")
     if name and name[0] in OUTDATED:
         return StatementFailed(ConfigurationError, f"{said}: run the DAG set_up_lakehouse, which brings the tables up to date")
     if FORBIDDEN.search(reason):

@@ -1,7 +1,7 @@
 """Keep a table small: compact its files and manifests, expire snapshots, and remove the files that nothing needs any more.
 
-Trino compacts, since PyIceberg cannot. What expires and what is removed is decided here, since engines know nothing of staged parts that
-are not committed yet: a file goes only if it is old, no snapshot that is left names it, and it lies in no folder that is protected.
+The SQL engine compacts, since PyIceberg cannot. What expires and what is removed is decided here, since engines know nothing of staged
+parts that are not committed yet: a file goes only if it is old, no snapshot that is left names it, and it lies in no protected folder.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -11,42 +11,58 @@ from datetime import datetime
 
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.snapshots import Operation, Snapshot
 
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, never_retry
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, head_snapshot, never_retry
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import StoredFile, remove_file, stored_files, stored_path
 from embedding_lakehouse.clients.sql import statements
 from embedding_lakehouse.core.tables import BOUNDED_METADATA, Table
-from embedding_lakehouse.errors import ConflictError, LakehouseError
+from embedding_lakehouse.errors import ConflictError, LakehouseError, MoreRoundsNeeded
 
 DATA, METADATA = "data", "metadata"
 # Removing many at once takes time that grows with their square.
 EXPIRED_AT_ONCE = 500
 REMOVED_AT_ONCE = 8
+# Of a hundred partitions each.
+MOST_ROUNDS = 50
 WRITING = ".writing"
 METADATA_ENDINGS = (".avro", ".metadata.json", ".metadata.json.gz", ".stats", ".puffin")
 
 
-def compact_files(lake: Lake, table: Table, target_megabytes: int) -> bool:
-    """Rewrite the files of main that are smaller than the target, and every file with deleted rows, without those rows.
+def compact_files(lake: Lake, table: Table, target_megabytes: int) -> None:
+    """Rewrite the files of main that are small, and those with deleted rows, without those rows.
 
-    A partition with one such small file is left alone. False where the engine has no statement for it. Raises ConflictError where another
-    writer changed the same files.
+    Trino rewrites what is smaller than the target, but not a single such file of a partition, and every file with deleted rows; Athena goes
+    by properties of the table, and is asked again while it says that there is more. Raises ConflictError where another writer changed the
+    same files, MoreRoundsNeeded where there is still more after fifty rounds or after one that changed nothing.
     """
-    return _execute(lake, f"maintenance/{lake.sql.name}/compact_table", table_name=table.name, megabytes=target_megabytes)
+    for number in range(1, MOST_ROUNDS + 1):
+        before = head_snapshot(lake.table(table)).snapshot_id
+        try:
+            lake.sql.execute(f"maintenance/{lake.sql.name}/compact_table", (), table_name=table.name, megabytes=target_megabytes)
+            return
+        except MoreRoundsNeeded:
+            if number == MOST_ROUNDS or head_snapshot(lake.table(table)).snapshot_id == before:
+                raise
 
 
-def compact_manifests(lake: Lake, table: Table) -> bool:
-    """Rewrite the manifests of main into few; False where the engine cannot. Raises ConflictError where another writer won."""
-    return _execute(lake, f"maintenance/{lake.sql.name}/compact_manifests", table_name=table.name)
+def is_rewritten(table: IcebergTable, known: Collection[int]) -> bool:
+    """Whether a snapshot that is none of the known ones put files in the place of others with the same rows."""
+    table.refresh()
+    made = (one for one in table.snapshots() if one.snapshot_id not in known)
+    return any(one.summary is not None and one.summary.operation == Operation.REPLACE for one in made)
 
 
-def _execute(lake: Lake, path: str, **names: int | str) -> bool:
-    if path not in statements(path.rpartition("/")[0]):
-        return False
-    lake.sql.execute(path, (), **names)
-    return True
+def can_compact_manifests(lake: Lake) -> bool:
+    """Whether the lake's engine has a statement for it: Trino has, Athena has not."""
+    folder = f"maintenance/{lake.sql.name}"
+    return f"{folder}/compact_manifests" in statements(folder)
+
+
+def compact_manifests(lake: Lake, table: Table) -> None:
+    """Rewrite the manifests of main into few. Raises ConflictError where another writer won."""
+    lake.sql.execute(f"maintenance/{lake.sql.name}/compact_manifests", (), table_name=table.name)
 
 
 def bound_metadata(table: IcebergTable) -> None:

@@ -9,7 +9,7 @@ from embedding_lakehouse.clients.release_serving import drop_release
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import releases as rules
 from embedding_lakehouse.core.releases import ReleaseRow
-from embedding_lakehouse.errors import InputError, NothingToDo
+from embedding_lakehouse.errors import InputError, NothingToDo, naming
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def drop_releases(
 
 
 def _named(rows: list[ReleaseRow], release_id: str) -> ReleaseRow:
-    row = rules.release_named(rows, release_id)
-    if row["state"] == rules.LIVE:
-        raise InputError(f"the release {release_id} is the live one: switch to another one first (DAG switch_release)")
+    with naming("release_id"):
+        row = rules.release_named(rows, release_id)
+        if row["state"] == rules.LIVE:
+            raise InputError(f"the release {release_id} is the live one: switch to another one first (DAG switch_release)")
     return row

@@ -6,7 +6,7 @@ import re
 from embedding_lakehouse.clients.holds import HELD_TABLES, Hold
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.moments import find_moment
-from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, quoted
+from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, naming, quoted
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -21,19 +21,30 @@ def hold_documents(
     A hold that is put again is added to. Raises InputError for a name that cannot be one, NothingToDo where no such hold is to be lifted.
     """
     if not NAME.fullmatch(name):
-        raise InputError(f"{quoted(name)} cannot be the name of a hold: lower-case letters, digits, - and _, at most 63, such as case-2031")
+        raise InputError(
+            f"name: {quoted(name)} cannot be that of a hold: write lower-case letters, digits, - and _, at most 63, such as case-2031"
+        )
     lake = lake or connect()
     hold = Hold(lake, name)
     if lift:
         return _lifted(hold)
-    lost = hold.keep_documents(sorted(set(doc_ids))) if doc_ids else hold.keep_moment(find_moment(lake, profile, as_of))
+    lost = _kept(hold, profile, doc_ids, as_of)
     if lost:
         log.warning("of %s source snapshots that are cited, the texts are no longer kept: %s", len(lost), ", ".join(map(str, lost)))
     tags = [f"{declared.name}: {tag}" for declared in HELD_TABLES for tag in hold.tags(declared)]
     if not tags:
-        raise ConfigurationError(f"the hold {name} keeps nothing: none of the documents has a version whose snapshot is kept")
+        raise ConfigurationError(f"doc_ids: the hold {name} keeps nothing: none of these documents has a version whose snapshot is kept")
     log.info("the hold %s keeps %s", name, ", ".join(tags))
     return tags
+
+
+def _kept(hold: Hold, profile: str, doc_ids: list[str] | None, as_of: str) -> list[int]:
+    if doc_ids:
+        with naming("doc_ids"):
+            return hold.keep_documents(sorted(set(doc_ids)))
+    with naming("as_of"):
+        moment = find_moment(hold.lake, profile, as_of)
+    return hold.keep_moment(moment)
 
 
 def _lifted(hold: Hold) -> list[str]:

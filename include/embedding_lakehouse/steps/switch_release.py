@@ -11,7 +11,7 @@ from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import releases as rules
 from embedding_lakehouse.core.releases import IndexShape, ReleaseRow
 from embedding_lakehouse.core.texts import one_line
-from embedding_lakehouse.errors import AuditFailed, ConflictError, InputError, quoted
+from embedding_lakehouse.errors import AuditFailed, ConflictError, InputError, naming, quoted
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,17 @@ def choose_release(profile: str, release_id: str = PREVIOUS, lake: Lake | None =
     Chosen once, before anything is switched: a second try must not go back again. Raises InputError for one that cannot become live.
     """
     rows = Releases(lake or connect()).rows()
+    with naming("release_id"):
+        return _chosen(rows, profile, release_id)["release_id"]
+
+
+def _chosen(rows: list[ReleaseRow], profile: str, release_id: str) -> ReleaseRow:
     row = rules.release_before(rows, profile) if release_id == PREVIOUS else rules.release_named(rows, release_id)
     if row["profile"] != profile:
         raise InputError(f"the release {row['release_id']} belongs to profile {row['profile']!r}, not to {quoted(profile)}")
     if row["state"] not in (rules.VERIFIED, rules.RETIRED, rules.LIVE):
         raise InputError(f"the release {row['release_id']} is {row['state']}: only a verified or a retired one can become the live one")
-    return row["release_id"]
+    return row
 
 
 def switch_release(

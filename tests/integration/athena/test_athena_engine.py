@@ -12,7 +12,7 @@ import pytest
 
 from embedding_lakehouse.clients import athena as client
 from embedding_lakehouse.clients.sql import SqlEngine
-from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, MoreRoundsNeeded, TransientError
 from tests.athena_stand_in import LOOK, RESULTS, START, STOP, AthenaStandIn, refused
 
 THROTTLED = refused("TooManyRequestsException", "Rate exceeded")
@@ -145,6 +145,7 @@ def test_looks_and_pages_that_are_throttled_are_asked_for_again(engine: SqlEngin
     ("reason", "error", "kind", "said"),
     [
         ("ICEBERG_COMMIT_ERROR: Failed to commit", {}, ConflictError, "another writer changed the table: ICEBERG_COMMIT_ERROR"),
+        ("ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED: Processed 100 partitions", {}, MoreRoundsNeeded, "did a part of it: ICEBERG_OPTIMIZE_MORE"),
         ("TABLE_NOT_FOUND: line 1:1: Table 't' does not exist", {}, ConfigurationError, "run the DAG set_up_lakehouse"),
         ("SCHEMA_NOT_FOUND: line 1:1: no", {}, ConfigurationError, "run the DAG set_up_lakehouse"),
         ("PERMISSION_DENIED: Access Denied (Service: Amazon S3; Status Code: 403)", {}, ConfigurationError, "the connection trino_default"),

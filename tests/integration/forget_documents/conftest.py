@@ -8,9 +8,10 @@ from tests.forgetting_fixtures import Forgetting
 from tests.index_fixtures import builder, faulty_server, following, profile
 from tests.ingest_runner import Ingestion
 from tests.lake_fixtures import empty_lake, lake, profiles
+from tests.maintenance_fixtures import own_lake
 from tests.release_fixtures import Rebuilding, rebuilding
 
-__all__ = ["builder", "empty_lake", "faulty_server", "following", "lake", "profile", "profiles", "rebuilding"]
+__all__ = ["builder", "empty_lake", "faulty_server", "following", "lake", "own_lake", "profile", "profiles", "rebuilding"]
 
 
 @pytest.fixture

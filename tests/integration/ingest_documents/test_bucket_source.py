@@ -120,6 +120,11 @@ def test_another_connection_can_be_named(bucket, s3_address: str, monkeypatch: p
     assert source.read("a.md", 10) == b"text"
 
 
+def test_a_named_connection_that_is_not_there_is_refused_and_no_other_is_taken(bucket) -> None:
+    with pytest.raises(ConfigurationError, match="conn_id: there is no connection 's3_of_legal'"):
+        BucketSource("s3://documents", conn_id="s3_of_legal")
+
+
 def test_a_missing_bucket_is_a_configuration_error(bucket) -> None:
     with pytest.raises(ConfigurationError, match="bucket 'no-such-bucket' does not exist"):
         listed(BucketSource("s3://no-such-bucket/x"))

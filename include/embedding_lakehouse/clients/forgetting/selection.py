@@ -17,7 +17,10 @@ def chosen_documents(lake: Lake, wish: Wish) -> frozenset[str]:
     binds: list[Any] = [name, prefix, prefix, place, place, name, value, MOST_DOCUMENTS + 1]
     found = frozenset(doc_id for (doc_id,) in lake.sql.rows("forgetting/find_documents", binds))
     if not found:
-        raise InputError("no document is meant by this filter: nothing was changed")
+        # Their values may say who is to be forgotten, and an error is kept.
+        filters = ("doc_id_prefix", "source_uri_prefix", "metadata_field", "metadata_value")
+        given = ", ".join(name for name in filters if getattr(wish, name))
+        raise InputError(f"no document is meant by {given}: nothing was changed; check them against docs_db.source_documents")
     if len(found) > MOST_DOCUMENTS:
         raise InputError(f"more than {MOST_DOCUMENTS:,} documents are meant: choose a narrower filter, and forget them in several runs")
     return found

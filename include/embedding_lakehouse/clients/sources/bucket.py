@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk import BaseHook, ObjectStoragePath
+from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedding_lakehouse.clients.sources import Tally
@@ -35,6 +36,8 @@ class BucketSource:
         self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
         self.uri = f"s3://{self.bucket}/{self.prefix}".rstrip("/")
         self.pattern = pattern
+        if conn_id:
+            _require_connection(conn_id)
         self.conn_id = conn_id or DEFAULT_CONNECTION
         self._root = ObjectStoragePath(f"s3://{self.bucket}", conn_id=self.conn_id)
 
@@ -94,3 +97,11 @@ class BucketSource:
 
 def _unreadable(error: Exception) -> Rejected:
     return Rejected("unreadable", f"it cannot be read ({error}): allow it to the connection, or remove it")
+
+
+def _require_connection(conn_id: str) -> None:
+    """Raise ConfigurationError where there is no such connection: the hook would go on with the worker's own rights."""
+    try:
+        BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(f"conn_id: there is no connection {quoted(conn_id)}: create it, or leave the Param empty") from error

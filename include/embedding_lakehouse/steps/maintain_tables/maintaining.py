@@ -24,7 +24,7 @@ from embedding_lakehouse.core import maintenance as rules_of
 from embedding_lakehouse.core.maintenance import Done, Figures, Rules
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_RELEASES, JOURNAL_COMMITS, SOURCE_DOCUMENTS, Table
-from embedding_lakehouse.errors import ConflictError, LakehouseError
+from embedding_lakehouse.errors import ConflictError, LakehouseError, MoreRoundsNeeded
 
 logger = logging.getLogger(__name__)
 
@@ -98,15 +98,31 @@ class Maintenance:
         # Rows that are soon removed are not worth rewriting.
         is_worth_it = self.declared.name not in KEYED and rules_of.is_compaction_worth_it(before, self.rules)
         are_worth_it = rules_of.is_manifest_compaction_worth_it(before, self.rules)
+        if are_worth_it and not maintenance.can_compact_manifests(self.lake):
+            are_worth_it = False
+            self.done.left.append(f"{before.manifest_count:,} manifests, which {self.lake.sql.name} has no statement to put together")
         if self.rules.is_dry_run:
             self.done.is_compacted, self.done.are_manifests_compacted = is_worth_it, are_worth_it
             return
         if is_worth_it:
-            self.done.is_compacted = maintenance.compact_files(self.lake, self.declared, self.rules.target_megabytes)
+            self._compact_files()
         if are_worth_it:
-            self.done.are_manifests_compacted = maintenance.compact_manifests(self.lake, self.declared)
-        if (is_worth_it, are_worth_it) != (self.done.is_compacted, self.done.are_manifests_compacted):
-            self.done.left.append(f"sql/maintenance has no statement of {self.lake.sql.name} for some of the rewriting")
+            maintenance.compact_manifests(self.lake, self.declared)
+            self.done.are_manifests_compacted = True
+
+    def _compact_files(self) -> None:
+        self.table.refresh()
+        known = {one.snapshot_id for one in self.table.snapshots()}
+        try:
+            maintenance.compact_files(self.lake, self.declared, self.rules.target_megabytes)
+        except MoreRoundsNeeded as error:
+            self.done.left.append(f"compaction: {error}")
+            return
+        finally:
+            # What the table says: rounds before a lost one were done, and an engine may find by its own rules that nothing is small.
+            self.done.is_compacted = maintenance.is_rewritten(self.table, known)
+        if not self.done.is_compacted:
+            self.done.left.append(f"compaction: {self.lake.sql.name} was asked to, and found nothing worth it by its own rules")
 
     @cached_property
     def _needed(self) -> tuple[Tags, set[int], datetime] | None:

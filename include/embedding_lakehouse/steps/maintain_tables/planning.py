@@ -17,7 +17,7 @@ def plan_maintenance(params: Mapping[str, Any], is_scheduled: bool, run_id: str)
     """
     known = [table.name for table in ALL_TABLES]
     if unknown := sorted(set(params["tables"] or []) - set(known)):
-        raise InputError(f"there is no table {quoted(unknown[0])}: the lakehouse has {', '.join(known)}")
+        raise InputError(f"tables: there is no table {quoted(unknown[0])}: the lakehouse has {', '.join(known)}")
     rules = Rules.of_params(params, params["dry_run"] and not is_scheduled)
     chosen = [name for name in known if name in (params["tables"] or known)]
     return [{"table": name, "rules": rules.as_keys(), "maintenance_id": run_id} for name in chosen]

@@ -16,7 +16,7 @@ from embedding_lakehouse.core.drift_baselines import BATCH, RELEASE, TIME, Basel
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.roll_backs import moment_of
 from embedding_lakehouse.core.texts import one_line
-from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, quoted
+from embedding_lakehouse.errors import ConfigurationError, InputError, NothingToDo, naming, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ def plan_comparison(
     current = latest_published(rows, profile.name)
     if current is None:
         raise NothingToDo(f"nothing was ever embedded under profile {profile.name!r}: there is nothing to monitor")
-    chosen = _baseline(lake, profile, rows, current, baseline, is_daily, now)
+    with naming("baseline"):
+        chosen = _baseline(lake, profile, rows, current, baseline, is_daily, now)
     planned = Comparison(
         monitor_id=new_batch_id(now),
         profile=profile.name,

@@ -20,7 +20,7 @@ from embedding_lakehouse.core.rebuilds import RebuildPlan
 from embedding_lakehouse.core.releases import IndexShape, ReleaseRow, kept_until, new_release
 from embedding_lakehouse.core.syncs import Sync
 from embedding_lakehouse.core.texts import one_line
-from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo
+from embedding_lakehouse.errors import ConflictError, InputError, NothingToDo, naming
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,8 @@ def plan_rebuild(params: dict[str, Any], lake: Lake | None = None, service: Inde
 
 def _moment(lake: Lake, wish: Wish) -> tuple[Moment, ReleaseRow | None]:
     """The moment from which to build, and the release to go on with, which stays at the moment for which it was begun."""
-    moment = find_moment(lake, wish.profile, wish.as_of)
+    with naming("as_of"):
+        moment = find_moment(lake, wish.profile, wish.as_of)
     left = rules.unswitched(Releases(lake).rows(), wish.profile)
     if left is None or wish.discard_building:
         return moment, None

@@ -24,7 +24,7 @@ from embedding_lakehouse.core.roll_backs import (
 )
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
 from embedding_lakehouse.core.texts import one_line
-from embedding_lakehouse.errors import InputError, NothingToDo
+from embedding_lakehouse.errors import InputError, NothingToDo, naming
 
 # Versions that one statement weighs: each opens its chunks in the engine's memory.
 SLICE_VERSIONS = 100_000
@@ -63,8 +63,10 @@ def _undone(lake: Lake, rows: list[BatchRow], profile: str, to: str, without_bat
     if bool(to) == bool(without_batch):
         raise InputError("say either `to`, the moment to go back to, or `without_batch`, the one batch to undo")
     if without_batch:
-        return undone_alone(rows, profile, without_batch)
-    moment = moment_of(rows, profile, to) or _moment_of_snapshot(lake, rows, profile, to)
+        with naming("without_batch"):
+            return undone_alone(rows, profile, without_batch)
+    with naming("to"):
+        moment = moment_of(rows, profile, to) or _moment_of_snapshot(lake, rows, profile, to)
     return undone_since(rows, profile, moment)
 
 
