@@ -1,8 +1,9 @@
 """Erase documents for good: from the source, every version and chunk, every index, and every file of the lake; or lift what refuses them.
 
-Plan (a dry run, the default, ends here) -> approval in the UI -> tombstones, by hashes alone -> tables rewritten in every branch and tag,
-old snapshots and files removed -> records removed from every release -> every remaining file read for what is left -> certificate. Killed
-anywhere, the next run finishes it. What it cannot reach is listed in the plan and in the certificate.
+Plan (a dry run, the default, ends here) -> approval in the UI -> tombstones, by hashes alone -> purchases in bulk withdrawn from the
+providers' accounts -> tables rewritten in every branch and tag, old snapshots and files removed -> records removed from every release ->
+every remaining file read for what is left -> accounts looked at once more -> certificate. Killed anywhere, the next run finishes it. What
+it cannot reach is listed in the plan and in the certificate.
 """
 
 from typing import Any

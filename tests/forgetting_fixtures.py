@@ -13,7 +13,7 @@ from pyiceberg.typedef import Record
 from dev.stack.catalog import warehouse
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService
-from embedding_lakehouse.steps.forget_documents import beginning, certifying, checking, erasing, planning
+from embedding_lakehouse.steps.forget_documents import beginning, certifying, checking, erasing, planning, withdrawing
 
 PARAMS: dict[str, Any] = {
     "doc_ids": [],
@@ -39,6 +39,7 @@ class Forgetting:
 
     lake: Lake
     service: IndexService
+    patience: float = 1.0
 
     def forget(self, **params: Any) -> dict[str, Any]:
         """One run of the DAG, approved; the certificate."""
@@ -51,9 +52,11 @@ class Forgetting:
         """What follows the approval of a plan; the certificate."""
         lake = lake or self.lake
         erasure_id = beginning.begin_erasure(plan, PARAMS | params, "an approver", "a run", lake, self.service)
+        withdrawing.withdraw_purchases(erasure_id, lake=lake, patience=self.patience)
         erasing.erase_tables(erasure_id, lake)
         erasing.erase_index(erasure_id, lake, self.service)
         evidence = checking.check_erasure(erasure_id, lake, self.service)
+        withdrawing.withdraw_purchases(erasure_id, is_last=True, lake=lake, patience=self.patience)
         return certifying.certify_erasure(erasure_id, evidence, lake)
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,11 @@ class SavedLake:
         texts = {table.name(): (table.metadata_location, _path(table.metadata_location).read_text()) for table in loaded}
         batches = frozenset(f"batch_id={row['batch_id']}" for row in journal(lake).rows())
         return cls(home, texts, batches, {file: file.read_bytes() for file in _files(home, batches)})
+
+    def whole(self) -> "SavedLake":
+        """The same state with every file of the warehouse, for a lake of its own whose files are removed."""
+        found = (file for file in warehouse(self.home).rglob("*") if file.is_file())
+        return replace(self, files={file: file.read_bytes() for file in found})
 
     def restore(self) -> Lake:
         """Put the tables back into this state, whatever became of them; views go. The lake, through new connections."""

@@ -65,6 +65,10 @@ class ModelServer:
         """Put a behaviour in force, and forget what was asked."""
         httpx.put(f"{self.url}/behaviour", json=behaviour).raise_for_status()
 
+    def put_faults(self, *faults: dict[str, Any]) -> None:
+        """Put faults in force, none for none; what was asked and the account stay."""
+        httpx.put(f"{self.url}/faults", json=list(faults)).raise_for_status()
+
     def asked(self) -> tuple[list[Request], Counter[str]]:
         """The requests since then, and how often each text was embedded."""
         shown = httpx.get(f"{self.url}/asked").json()

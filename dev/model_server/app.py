@@ -21,6 +21,7 @@ def create_app(api_key: str) -> ASGIApp:
     app.include_router(bulk_plane.router)
     app.include_router(bedrock_plane.router)
     app.put("/behaviour")(put_behaviour)
+    app.put("/faults")(put_faults)
     app.get("/asked")(show_asked)
     return HangingUp(app)
 
@@ -32,6 +33,13 @@ async def put_behaviour(request: Request) -> dict:
     request.app.state.record.put(Behaviour(**wanted, faults=faults))
     request.app.state.bulk.forget()
     return asdict(request.app.state.record.behaviour)
+
+
+async def put_faults(request: Request) -> dict:
+    """Put faults in the place of those in force: `[{"kind": "unauthorized", "on": "GET /v1/batches"}]`. All else stays as it was."""
+    behaviour: Behaviour = request.app.state.record.behaviour
+    behaviour.faults = [Fault(**fault) for fault in await request.json()]
+    return asdict(behaviour)
 
 
 def show_asked(request: Request) -> dict:

@@ -1,4 +1,4 @@
-"""An erasure that has begun, as tasks: tables, records, a look at every file for what is left, the certificate."""
+"""An erasure that has begun, as tasks: purchases in bulk, tables, records, a look at every file for what is left, the certificate."""
 
 from typing import Any
 
@@ -10,6 +10,12 @@ from embedding_lakehouse.task_errors import lakehouse_task
 @task_group(prefix_group_id=False)
 def erase_everywhere(erasure_id: str) -> Any:
     """Erase what the erasure's notes name, wherever it is; the certificate."""
+
+    @lakehouse_task
+    def withdraw_purchases(erasure_id: str, is_last: bool = False) -> str:
+        from embedding_lakehouse.steps.forget_documents import withdrawing
+
+        return withdrawing.withdraw_purchases(erasure_id, is_last)
 
     @lakehouse_task
     def erase_tables(erasure_id: str) -> str:
@@ -35,5 +41,8 @@ def erase_everywhere(erasure_id: str) -> Any:
 
         return certifying.certify_erasure(erasure_id, evidence)
 
-    erased = erase_index(erase_tables(erasure_id))
-    return certify_erasure(erased, check_erasure(erased))
+    erased = erase_index(erase_tables(withdraw_purchases(erasure_id)))
+    evidence = check_erasure(erased)
+    withdrawn = withdraw_purchases.override(task_id="withdraw_late_purchases")(erased, is_last=True)
+    evidence >> withdrawn
+    return certify_erasure(withdrawn, evidence)

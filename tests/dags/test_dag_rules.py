@@ -27,7 +27,7 @@ APART = {
         "approve_repair",
         "approve_erasure",
     ),
-    *("plan_maintenance", "maintain_table", "hold_documents", "erase_index"),
+    *("plan_maintenance", "maintain_table", "hold_documents", "erase_index", "withdraw_purchases", "withdraw_late_purchases"),
 }
 SHOW = """
 import json, runpy, sys

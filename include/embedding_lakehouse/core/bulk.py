@@ -49,3 +49,13 @@ def cut_into_jobs(texts: Iterable[tuple[str, bytes]], most_texts: int, most_byte
         size += len(line)
     if job:
         yield job
+
+
+def upload_name(batch_id: str, shard: int, first_hash: str) -> str:
+    """What the file of a job's texts is called at the provider."""
+    return f"{batch_id}-{shard:04d}-{first_hash[:8]}.jsonl"
+
+
+def batch_of_upload(name: str) -> str:
+    """The batch whose texts a file of the provider has, by its name; any text for the name of another kind of file."""
+    return name.rsplit("-", 2)[0]

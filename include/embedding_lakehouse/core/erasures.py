@@ -1,6 +1,6 @@
 """An erasure: what somebody asked for, the plan that is approved, and the certificate that says what was done."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from embedding_lakehouse.core.forgetting import Forgotten
@@ -13,7 +13,8 @@ HOLD_TAG = "hold-"
 UNREACHABLE = (
     "backups and snapshots of the index service (Pinecone backups, collections): delete those made before now there",
     "versions and backups of the lake's storage (S3 versioning, replication, Object Lock, snapshots of disks): expire those there",
-    "what the model's provider keeps of the texts it embedded, files of purchases in bulk among it: ask it, delete them there",
+    "what the model's provider keeps of the texts it embedded, and purchases in bulk of profiles that are not declared any more or buy "
+    "nothing in bulk any more: ask it, delete them there",
     "files exported for an import to a folder or prefix of its own (Param import_uri of rebuild_index): delete that folder",
     "Airflow's own database and task logs: Params of runs and lines of logs may name a document; delete the runs and their logs",
     "copies that others made: exports, caches, dashboards, answers already given, namespaces that no release names",
@@ -92,6 +93,7 @@ class ErasurePlan:
     is_lift: bool = False
     is_begun: bool = False
     erasure_id: str = ""
+    accounts: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> list[str]:
@@ -117,6 +119,7 @@ class ErasurePlan:
             lines.append(f"- {self.unknown_count:,} of them are known nowhere in the lake; they are refused from now on all the same")
         lines += [f"- {table}: {count:,} stored rows in {self.files[table]:,} files" for table, count in sorted(self.rows.items()) if count]
         lines.append(f"- releases searched for their records: {', '.join(self.releases) or 'none'}")
+        lines += [f"- purchases in bulk looked for behind: {', '.join(self.accounts)}"] if self.accounts else []
         lines += [f"- {table}: {count:,} snapshots expire" for table, count in sorted(self.snapshots.items()) if count]
         lines += [f"- {table}: rewritten and kept: {', '.join(names)}" for table, names in sorted(self.kept_refs.items()) if names]
         for what, names in (

@@ -49,6 +49,8 @@ OWN = (
     "title",
 )
 REPLACEMENT = "(removed: it quoted a document that was forgotten)"
+# What is known of a document, as a note has it.
+SETS = ("doc_ids", "chunk_ids", "places", "text_hashes")
 SHORT_NAME = 4
 WINDOW = 24
 WORD = re.compile(r"[\w./-]+")
@@ -132,23 +134,27 @@ def digest(erasure_id: str, doc_ids: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """By what a forgotten document is known in a row: ids, ids of its chunks, its files' places, and hashes of pieces of its texts."""
+    """By what a forgotten document is known in a row: ids, ids of its chunks, its files' places, and hashes of pieces of its texts.
+
+    At a provider its chunks' texts are known by their hashes.
+    """
 
     doc_ids: frozenset[str]
     chunk_ids: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     pieces: frozenset[int] = frozenset()
+    text_hashes: frozenset[str] = frozenset()
 
     def as_note(self) -> dict[str, Any]:
         """As JSON can hold it."""
         pieces = b64encode(pack(f"<{len(self.pieces)}Q", *sorted(self.pieces))).decode()
-        return {name: sorted(getattr(self, name)) for name in ("doc_ids", "chunk_ids", "places")} | {"pieces": pieces}
+        return {name: sorted(getattr(self, name)) for name in SETS} | {"pieces": pieces}
 
     @classmethod
     def of_note(cls, note: dict[str, Any]) -> "Forgotten":
         """What `as_note` made."""
         content = b64decode(note["pieces"])
-        sets = {name: frozenset(note[name]) for name in ("doc_ids", "chunk_ids", "places")}
+        sets = {name: frozenset(note.get(name, ())) for name in SETS}
         return cls(**sets, pieces=frozenset(unpack(f"<{len(content) // 8}Q", content)))
 
     def is_quoted(self, value: str) -> bool:

@@ -33,7 +33,7 @@ def files_of(table: IcebergTable) -> list[str]:
 
 def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[str, set[str]]]:
     """Read every data file of the lake for these documents: what they are known by, and the content hashes of each one's versions."""
-    chunks, pieces = set[str](), set[int]()
+    chunks, pieces, text_hashes = set[str](), set[int](), set[str]()
     contents = {doc_id: set[str]() for doc_id in doc_ids}
     for declared in ALL_TABLES:
         table = lake.table(declared)
@@ -41,9 +41,11 @@ def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[s
             chunks.update(name for key in CHUNK_KEYS if (name := row.get(key)))
             chunks.update(row.get("chunk_ids") or ())
             pieces.update(piece for name in TEXTS if row.get(name) for piece in pieces_of(row[name]))
+            text_hashes.update(filter(None, (row.get("text_hash"),)))
             if content := row.get("content_hash"):
                 contents[row["doc_id"]].add(content)
-    return Forgotten(doc_ids, frozenset(chunks), _places(lake, doc_ids), frozenset(pieces)), _own_contents(lake, contents)
+    forgotten = Forgotten(doc_ids, frozenset(chunks), _places(lake, doc_ids), frozenset(pieces), frozenset(text_hashes))
+    return forgotten, _own_contents(lake, contents)
 
 
 def _rows_of(table: IcebergTable, file: str, doc_ids: frozenset[str]) -> Iterator[dict[str, Any]]:
@@ -53,7 +55,7 @@ def _rows_of(table: IcebergTable, file: str, doc_ids: frozenset[str]) -> Iterato
     dataset = parquet_of(table, file)
     if "doc_id" not in dataset.schema.names:
         return
-    wanted = {"doc_id", *CHUNK_KEYS, "chunk_ids", "content_hash", *TEXTS}
+    wanted = {"doc_id", *CHUNK_KEYS, "chunk_ids", "content_hash", "text_hash", *TEXTS}
     columns = [name for name in dataset.schema.names if name in wanted]
     condition = pc.field("doc_id").isin(pa.array(sorted(doc_ids), dataset.schema.field("doc_id").type))
     for batch in dataset.to_batches(columns=columns, filter=condition, batch_size=READ_ROWS, use_threads=False):

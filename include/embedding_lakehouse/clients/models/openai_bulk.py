@@ -8,7 +8,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,16 +22,21 @@ import openai
 from embedding_lakehouse.clients.models import checked_vectors, of_length_one
 from embedding_lakehouse.clients.models.openai import REQUEST_SECONDS, WAITS, OpenAIModel, vector_from
 from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused
-from embedding_lakehouse.core.bulk import HashSpan
+from embedding_lakehouse.core.bulk import HashSpan, upload_name
 from embedding_lakehouse.errors import ConfigurationError, TransientError
 
 UPLOAD_SECONDS = 600.0
 ENDPOINT = "/v1/embeddings"
+PURPOSES = frozenset({"batch", "batch_output"})
+# Of a page of the list of files.
+MOST_FILES = 10_000
 UNDER_WAY = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 CANCELLABLE = frozenset({"validating", "in_progress"})
 # Why a job is refused that may be put again: the account has too many tokens under way.
 QUEUE_FULL = "token_limit_exceeded"
 SHOWN_REFUSALS = 5
+# The name of a job's batch in its metadata.
+BATCH = "embedding_lakehouse_batch"
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +52,17 @@ class BulkJob(NamedTuple):
     output_file: str | None
     error_file: str | None
     errors: tuple[str, ...]
+    batch_id: str = ""
 
     @classmethod
     def gone(cls, job_id: str, span: HashSpan) -> "BulkJob":
         """A job that was put and that the account does not know any more."""
         return cls(job_id, span, "gone", int(time.time()), "", None, None, ())
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files in the account, of texts, answers and refusals, as far as it has them."""
+        return tuple(file for file in (self.input_file, self.output_file, self.error_file) if file)
 
     @property
     def is_under_way(self) -> bool:
@@ -79,6 +91,11 @@ class BulkAnswer(NamedTuple):
 class OpenAIBulk(OpenAIModel):
     """The profile's model, bought in bulk through the same connection. Errors as `OpenAIModel`; what passes by itself is ModelBusy."""
 
+    @property
+    def poll_seconds(self) -> float:
+        """How often a job is looked at."""
+        return self._profile.bulk.poll_seconds
+
     def line(self, text_hash: str, text: str) -> bytes:
         """The text as a line of a job's file."""
         body = {"model": self._name, "input": text, "encoding_format": "base64", **self._settings}
@@ -88,7 +105,7 @@ class OpenAIBulk(OpenAIModel):
         """Upload lines, sorted by their hashes, and make a job of them. It may exist though this raises ModelBusy: look first."""
         first, last = lines[0][0], lines[-1][0]
         with TemporaryDirectory(prefix="bulk-") as folder, self._named_errors():
-            file = Path(folder) / f"{batch_id}-{shard:04d}-{first[:8]}.jsonl"
+            file = Path(folder) / upload_name(batch_id, shard, first)
             with file.open("wb") as sink:
                 sink.writelines(line for _, line in lines)
             uploaded = self._client.with_options(timeout=UPLOAD_SECONDS).files.create(file=file, purpose="batch")
@@ -98,14 +115,20 @@ class OpenAIBulk(OpenAIModel):
 
     def jobs(self, batch_id: str, since: datetime, shard: int | None = None) -> list[BulkJob]:
         """The jobs of a batch or of one of its shards that were made since then, as the account lists them: the newest first."""
-        wanted, found = _names(batch_id, shard).items(), []
+        wanted = _names(batch_id, shard).items()
         with self._named_errors():
-            for batch in self._client.batches.list(limit=100):
-                if batch.created_at < since.timestamp():
-                    break
-                if wanted <= (batch.metadata or {}).items():
-                    found.append(_job(batch))
-        return found
+            return [_job(batch) for batch in self._listed(since) if wanted <= (batch.metadata or {}).items()]
+
+    def jobs_of(self, batch_ids: Collection[str], since: datetime) -> list[BulkJob]:
+        """The jobs of any of these batches that were made since then, as the account lists them: the newest first."""
+        with self._named_errors():
+            return [job for job in map(_job, self._listed(since)) if job.batch_id in batch_ids]
+
+    def _listed(self, since: datetime) -> Iterator[Any]:
+        for batch in self._client.batches.list(limit=100):
+            if batch.created_at < since.timestamp():
+                return
+            yield batch
 
     def job(self, job_id: str) -> BulkJob | None:
         """The job as it is now; None where the account does not know it any more."""
@@ -144,12 +167,30 @@ class OpenAIBulk(OpenAIModel):
 
     def delete_files(self, job: BulkJob) -> None:
         """Remove the texts and the answers of a job from the account."""
-        for file in filter(None, (job.input_file, job.output_file, job.error_file)):
-            with self._named_errors():
-                try:
-                    self._client.files.delete(file)
-                except openai.NotFoundError:
-                    logger.debug("the file %s is gone already", file)
+        for file in job.files:
+            self.delete_file(file)
+
+    def delete_file(self, file: str) -> bool:
+        """Remove a file from the account; whether it was still there."""
+        with self._named_errors():
+            try:
+                self._client.files.delete(file)
+            except openai.NotFoundError:
+                logger.debug("the file %s is gone already", file)
+                return False
+        return True
+
+    def files(self) -> dict[str, str]:
+        """The names of the account's files of jobs, of texts and of answers, by their ids."""
+        with self._named_errors():
+            return {file.id: file.filename for file in self._client.files.list(limit=MOST_FILES) if file.purpose in PURPOSES}
+
+    def text_hashes(self, file: str) -> Iterator[str]:
+        """The hashes of the texts that a file of texts or of answers is about, as far as its lines say; none where it is gone."""
+        with TemporaryDirectory(prefix="bulk-") as folder, self._fetch(file, Path(folder) / "lines.jsonl").open("rb") as lines:
+            for line in lines:
+                with suppress(LookupError, TypeError, ValueError):
+                    yield json.loads(line)["custom_id"]
 
     def _answer(self, line: dict[str, Any]) -> BulkAnswer:
         """Raises what a line of another form makes of itself; its text is bought at the usual price."""
@@ -210,7 +251,7 @@ async def until_ended(connection: str, job_ids: Sequence[str], poll_seconds: flo
 
 def _names(batch_id: str, shard: int | None) -> dict[str, str]:
     """By what a job is found: of which batch and shard it is."""
-    return {"embedding_lakehouse_batch": batch_id} | ({} if shard is None else {"shard": str(shard)})
+    return {BATCH: batch_id} | ({} if shard is None else {"shard": str(shard)})
 
 
 def _job(batch: Any) -> BulkJob:
@@ -224,4 +265,5 @@ def _job(batch: Any) -> BulkJob:
         batch.output_file_id,
         batch.error_file_id,
         tuple(error.code or "" for error in (batch.errors and batch.errors.data) or ()),
+        metadata.get(BATCH, ""),
     )

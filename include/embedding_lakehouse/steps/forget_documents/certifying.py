@@ -7,6 +7,7 @@ from typing import Any
 
 from embedding_lakehouse.clients.forgetting import erasures, lake_files, tombstones
 from embedding_lakehouse.clients.forgetting.erasures import Notes
+from embedding_lakehouse.clients.forgetting.purchases import withdrawn
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import write_note
 from embedding_lakehouse.core.erasures import UNREACHABLE
@@ -38,6 +39,7 @@ def certify_erasure(erasure_id: str, evidence: dict[str, Any], lake: Lake | None
 
 def _certificate(lake: Lake, row: dict[str, Any], evidence: dict[str, Any]) -> dict[str, Any]:
     notes, salt = Notes(lake, row["erasure_id"]), tombstones.in_force(lake).salt
+    bought = withdrawn(lake, row["erasure_id"])
     return {
         "erasure_id": row["erasure_id"],
         "requested_by": row["requested_by"],
@@ -53,5 +55,6 @@ def _certificate(lake: Lake, row: dict[str, Any], evidence: dict[str, Any]) -> d
         "tables": lake_files.done(lake, row["erasure_id"]),
         "records_removed": notes.read(RECORDS, {}),
         "checked": evidence,
-        "out_of_reach": list(UNREACHABLE),
+        "purchases_in_bulk": bought.as_note(),
+        "out_of_reach": [*UNREACHABLE, *bought.out_of_reach],
     }

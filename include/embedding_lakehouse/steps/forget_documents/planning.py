@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from embedding_lakehouse import settings
 from embedding_lakehouse.clients import batches
 from embedding_lakehouse.clients.forgetting import erasures, tombstones
 from embedding_lakehouse.clients.forgetting.holdings import look_through
@@ -15,6 +16,7 @@ from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.batches import OPEN_STATES, new_batch_id
 from embedding_lakehouse.core.erasures import ErasurePlan, Wish
 from embedding_lakehouse.core.forgetting import digest
+from embedding_lakehouse.core.purchases import accounts
 from embedding_lakehouse.core.releases import BUILDING, HELD
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.errors import InputError, NothingToDo
@@ -70,6 +72,7 @@ def _planned(lake: Lake, doc_ids: frozenset[str]) -> ErasurePlan:
         dropped_releases=[row["release_id"] for row in releases if row["state"] == BUILDING],
         stopped_ingestions=running(lake),
         erasure_id=erasure_id,
+        accounts=sorted(accounts(settings.profiles().values())),
     )
 
 
