@@ -94,6 +94,21 @@ def test_the_text_of_a_pdf_is_found(read: Reader) -> None:
     assert read("a.pdf", pdf_of("Ask your manager.")).text.strip() == "Ask your manager."
 
 
+def test_a_pdf_is_read_where_the_parser_never_ran_and_with_no_library_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    planted = temporary / "kreuzberg-pdfium" / "libpdfium.so"
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes(b"of somebody else")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+
+    with Sandbox(PATIENCE) as sandbox:
+        document = Reader(tmp_path, sandbox)("a.pdf", pdf_of("Ask your manager."))
+
+    assert document.text.strip() == "Ask your manager."
+    assert planted.read_bytes() == b"of somebody else"
+    assert [path.name for path in temporary.iterdir()] == ["kreuzberg-pdfium"]
+
+
 def test_a_pdf_without_text_asks_for_text_recognition(read: Reader) -> None:
     rejection = read("a.pdf", pdf(b"0 0 m 100 100 l S"))
     assert (rejection.code, "OCR" in rejection.reason) == ("empty", True)

@@ -6,24 +6,30 @@ Request: the media type, the seconds and the bytes of text allowed as JSON, then
 
 import html
 import json
+import os
 import re
 import resource
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from shutil import rmtree
 from typing import Any
 
-HTML = "text/html"
+HTML, PDF = "text/html", "application/pdf"
 # The parser takes 0.5 GB of address space by itself; a decompression bomb must not take the machine's memory.
 ADDRESS_SPACE = 3 * 1024**3
+# No document, but enough of one for the parser to unpack what it reads PDF with.
+EMPTY_PDF = b"%PDF-1.4\n%%EOF"
 TITLE = re.compile(r"<title(?:\s[^>]{0,200})?>", re.IGNORECASE)
 TITLE_END = re.compile(r"</title", re.IGNORECASE)
 
 
-def main(socket: int) -> None:
-    """Answer requests until the other side closes the socket."""
+def main(socket: int, folder: str) -> None:
+    """Answer requests until the other side closes the socket; then remove the folder, which is for this process alone."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _unpack(folder)
     # Parsing writes no file, whatever a document talks a parser into.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     connection = Connection(socket)
@@ -32,12 +38,23 @@ def main(socket: int) -> None:
             request = json.loads(connection.recv_bytes())
             content = connection.recv_bytes()
         except EOFError:
+            # Whoever asked may have been killed.
+            rmtree(folder, ignore_errors=True)
             return
         # SIGALRM keeps its default: it ends the process wherever it is, in native code too, and also when nobody waits any more.
         signal.alarm(request["seconds"])
         answer = _answered(request["media_type"], content, request["most_bytes"])
         signal.alarm(0)
         connection.send_bytes(answer)
+
+
+def _unpack(folder: str) -> None:
+    """Let the parser write the library by which it reads PDF into the folder: it does so with the first PDF that it sees, when it may
+    write nothing any more. A folder that others write to would do for them what they like: the library is loaded from there."""
+    os.environ["TMPDIR"] = folder
+    # What is wrong with the folder, the first real PDF says again.
+    with suppress(Exception):
+        _office(PDF, EMPTY_PDF)
 
 
 def _answered(media_type: str, content: bytes, most_bytes: int) -> bytes:
@@ -95,4 +112,4 @@ def _office(media_type: str, content: bytes) -> tuple[str, str | None]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -12,12 +12,13 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from embedding_lakehouse.core.documents import Rejected, check_size
 
 # No credentials: the child reads hostile files.
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -28,6 +29,7 @@ class Sandbox:
         self.seconds = seconds
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -56,9 +58,10 @@ class Sandbox:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self._folder = TemporaryDirectory(prefix="parsing-", ignore_cleanup_errors=True)
         with theirs:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "embedding_lakehouse.clients.parsing.child", str(theirs.fileno())],
+                [sys.executable, "-m", "embedding_lakehouse.clients.parsing.child", str(theirs.fileno()), self._folder.name],
                 env=environment | {"PYTHONPATH": str(PACKAGE_ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -84,4 +87,6 @@ class Sandbox:
         if self._child:
             self._child.kill()
             self._child.wait()
-        self._child = self._connection = None
+        if self._folder:
+            self._folder.cleanup()
+        self._child = self._connection = self._folder = None
