@@ -1,7 +1,10 @@
 """What parsing makes of files, good and hostile, with the real parsers in the real child process."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +23,14 @@ from embedding_lakehouse.core.rows import Outcome
 from tests.hostile_files import BILLION_LAUGHS, docx, lying_docx, pdf, pdf_of, pdf_of_objects, slow_pdf
 
 PATIENCE = 60
+READ_ONE = """
+import sys
+from pathlib import Path
+from embedding_lakehouse.clients.parsing.sandbox import Sandbox
+
+with Sandbox(60) as sandbox:
+    print(sandbox.parse(Path(sys.argv[1]).read_bytes(), "application/pdf", 1_000)[0])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +105,17 @@ def test_the_text_of_a_pdf_is_found(read: Reader) -> None:
     assert read("a.pdf", pdf_of("Ask your manager.")).text.strip() == "Ask your manager."
 
 
-def test_a_pdf_is_read_where_the_parser_never_ran_and_with_no_library_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pdf_is_read_where_the_parser_never_ran_and_with_no_library_of_others(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     planted = temporary / "kreuzberg-pdfium" / "libpdfium.so"
     planted.parent.mkdir(parents=True)
     planted.write_bytes(b"of somebody else")
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    (tmp_path / "a.pdf").write_bytes(pdf_of("Ask your manager."))
 
-    with Sandbox(PATIENCE) as sandbox:
-        document = Reader(tmp_path, sandbox)("a.pdf", pdf_of("Ask your manager."))
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    read = subprocess.run([sys.executable, "-c", READ_ONE, str(tmp_path / "a.pdf")], env=environment, capture_output=True, text=True)
 
-    assert document.text.strip() == "Ask your manager."
+    assert (read.stdout.strip(), read.stderr) == ("Ask your manager.", "")
     assert planted.read_bytes() == b"of somebody else"
     assert [path.name for path in temporary.iterdir()] == ["kreuzberg-pdfium"]
 
