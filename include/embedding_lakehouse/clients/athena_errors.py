@@ -21,6 +21,9 @@ DENIED = {
 }
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
+# Both engines say it so: a snapshot that a statement names expired after whoever runs it had looked it up.
+EXPIRED = re.compile(r"snapshot ID does not exist", re.IGNORECASE)
+GONE = "a snapshot expired since it was looked up, so that the work must begin anew: run the task again"
 EXHAUSTED = re.compile(
     r"exhausted resources|INSUFFICIENT_RESOURCES|EXCEEDED_\w*MEMORY|SlowDown|reduce your request rate|Throttl", re.IGNORECASE
 )
@@ -79,6 +82,8 @@ def failure_of(query: dict[str, Any], conn_id: str) -> StatementFailed:
         return StatementFailed(ConfigurationError, f"was cancelled, by somebody or by a limit of its workgroup: {said}")
     if name and name[0] in CONFLICTS:
         return StatementFailed(ConflictError, f"another writer changed the table: {said}")
+    if EXPIRED.search(reason):
+        return StatementFailed(ConflictError, f"{GONE} ({said})")
     if name and name[0] in OUTDATED:
         return StatementFailed(ConfigurationError, f"{said}: run the DAG set_up_lakehouse, which brings the tables up to date")
     if FORBIDDEN.search(reason):
