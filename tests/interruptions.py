@@ -1,7 +1,7 @@
 """A lake in whose midst something happens: before a statement is run, or before or after a commit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyiceberg.catalog.sql import SqlCatalog
@@ -43,6 +43,63 @@ class InterruptedEngine:
             action, self.action = self.action, None
             action()
         return self.engine
+
+
+@dataclass
+class WatchedEngine:
+    """A SQL engine that tells `watch` the moment (`before`, `after`) and the path of every statement."""
+
+    engine: SqlEngine
+    watch: Watch
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
+        return self._watched(path, lambda: self.engine.rows(path, binds, **names))
+
+    def row(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Row:
+        return self._watched(path, lambda: self.engine.row(path, binds, **names))
+
+    def execute(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> int:
+        return self._watched(path, lambda: self.engine.execute(path, binds, **names))
+
+    def stream(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> Iterator[Row]:
+        return iter(self.rows(path, binds, **names))
+
+    def _watched(self, path: str, run: Callable[[], Any]) -> Any:
+        self.watch("before", path)
+        answer = run()
+        self.watch("after", path)
+        return answer
+
+
+@dataclass
+class Moments:
+    """Lets an action happen at the moment of that number, counted over the commits and statements of a lake that is watched."""
+
+    number: int
+    action: Action
+    seen: list[str] = field(default_factory=list)
+
+    def __call__(self, moment: str, name: str) -> None:
+        self.seen.append(f"{moment} {name}")
+        if len(self.seen) == self.number:
+            self.action()
+
+    @property
+    def is_reached(self) -> bool:
+        return len(self.seen) >= self.number
+
+    @property
+    def name(self) -> str:
+        """The moment in which the action happened."""
+        return f"{self.number}: {self.seen[self.number - 1]}"
+
+    def watched(self, lake: Lake, stack: Stack) -> Lake:
+        """The lake of whoever is interrupted."""
+        return Lake(watched_catalog(stack, self), WatchedEngine(lake.sql, self))
 
 
 class WatchedCatalog(SqlCatalog):

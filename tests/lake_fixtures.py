@@ -56,6 +56,7 @@ class SavedLake:
     metadata: dict[tuple[str, str], tuple[str, str]]
     batches: frozenset[str]
     files: dict[Path, bytes]
+    is_whole: bool = False
 
     @classmethod
     def of(cls, home: Path, lake: Lake) -> "SavedLake":
@@ -66,13 +67,13 @@ class SavedLake:
         return cls(home, texts, batches, {file: file.read_bytes() for file in _files(home, batches)})
 
     def whole(self) -> "SavedLake":
-        """The same state with every file of the warehouse, for a lake of its own whose files are removed."""
-        found = (file for file in warehouse(self.home).rglob("*") if file.is_file())
-        return replace(self, files={file: file.read_bytes() for file in found})
+        """The same state with every file of the warehouse and no other, for a lake of its own whose files are removed."""
+        return replace(self, files={file: file.read_bytes() for file in _all_files(self.home)}, is_whole=True)
 
     def restore(self) -> Lake:
         """Put the tables back into this state, whatever became of them; views go. The lake, through new connections."""
-        for file in _files(self.home, self.batches) - self.files.keys():
+        found = _all_files(self.home) if self.is_whole else _files(self.home, self.batches)
+        for file in found - self.files.keys():
             file.unlink()
         for file, content in self.files.items():
             if not file.exists():
@@ -215,6 +216,10 @@ def _files(home: Path, batches: frozenset[str]) -> set[Path]:
     """What these batches staged or committed. Other files stay where they are: the catalog alone says which count."""
     found = (file for batch in batches for file in warehouse(home).glob(f"*/*/data/{batch}/**/*"))
     return {file for file in found if file.is_file()}
+
+
+def _all_files(home: Path) -> set[Path]:
+    return {file for file in warehouse(home).rglob("*") if file.is_file()}
 
 
 def _path(location: str) -> Path:

@@ -12,9 +12,14 @@ import trino
 from dev.stack import Stack
 from dev.stack.ports import HOST, free_port
 from embedding_lakehouse.clients import sql
-from embedding_lakehouse.clients.lake import connect
+from embedding_lakehouse.clients.iceberg import head_snapshot
+from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.sql import SqlEngine
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, LakehouseError, TransientError
+from tests.lake_fixtures import empty_lake, lake, profiles
+
+__all__ = ["empty_lake", "lake", "profiles"]
 
 
 def engine(port: int, patience: float = 0.2) -> SqlEngine:
@@ -158,6 +163,13 @@ def test_a_table_that_is_missing_says_what_to_run(statements: Path, trino_stack:
     (statements / "missing.sql").write_text("select 1 from embeddings_db.no_such_table")
     with pytest.raises(ConfigurationError, match=r"does not exist: run the DAG set_up_lakehouse"):
         connect().sql.rows("missing")
+
+
+def test_a_snapshot_that_expired_since_it_was_looked_up_is_a_conflict(statements: Path, lake: Lake) -> None:
+    (statements / "late.sql").write_text("select 1 from embeddings_db.document_versions for version as of {{ snapshot }}")
+    assert lake.sql.rows("late", snapshot=head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id) == []
+    with pytest.raises(ConflictError, match=r"sql/late\.sql: a snapshot expired since it was looked up.*run the task again.*: 7"):
+        lake.sql.rows("late", snapshot=7)
 
 
 def test_many_rows_arrive_in_order(statements: Path, trino_stack: Stack) -> None:

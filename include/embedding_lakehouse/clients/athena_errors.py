@@ -23,6 +23,9 @@ CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 # An `optimize` rewrites at most a hundred partitions, keeps them, and fails so where there are more.
 UNFINISHED = {"ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"}
 OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
+# Both engines say it so: a snapshot that a statement names expired after whoever runs it had looked it up.
+EXPIRED = re.compile(r"snapshot ID does not exist", re.IGNORECASE)
+GONE = "a snapshot expired since it was looked up, so that the work must begin anew: run the task again"
 EXHAUSTED = re.compile(
     r"exhausted resources|INSUFFICIENT_RESOURCES|EXCEEDED_\w*MEMORY|SlowDown|reduce your request rate|Throttl", re.IGNORECASE
 )
@@ -83,6 +86,8 @@ def failure_of(query: dict[str, Any], conn_id: str) -> StatementFailed:
         return StatementFailed(ConflictError, f"another writer changed the table: {said}")
     if name and name[0] in UNFINISHED:
         return StatementFailed(MoreRoundsNeeded, f"did a part of it: {said}")
+    if EXPIRED.search(reason):
+        return StatementFailed(ConflictError, f"{GONE} ({said})")
     if name and name[0] in OUTDATED:
         return StatementFailed(ConfigurationError, f"{said}: run the DAG set_up_lakehouse, which brings the tables up to date")
     if FORBIDDEN.search(reason):

@@ -142,7 +142,7 @@ def append_once(table: IcebergTable, files: list[str], marks: dict[str, str]) ->
             return known
         never_retry(table)
         try:
-            with _lost_races(table):
+            with lost_races(table):
                 table.add_files(files, snapshot_properties=marks)
         except CommitFailedException:
             continue
@@ -187,18 +187,18 @@ def _put_branch(table: IcebergTable, branch: str, files: list[str], properties: 
     never_retry(table)
     transaction = table.transaction()
     ManageSnapshots(transaction).create_branch(head_snapshot(table).snapshot_id, branch).commit()
-    with _lost_races(table):
+    with lost_races(table):
         if files:
             transaction.add_files(files, snapshot_properties=properties, branch=branch)
         return head_snapshot(transaction.commit_transaction(), branch).snapshot_id
 
 
 @contextmanager
-def _lost_races(table: IcebergTable) -> Iterator[None]:
+def lost_races(table: IcebergTable) -> Iterator[None]:
     """Raise CommitFailedException for every race that a commit loses.
 
     PyIceberg does so by itself where the same branch moved. A snapshot on another branch takes the sequence number that this one was to
-    have, which is a ValueError.
+    have, and another writer lets a snapshot expire that this one is about: each is a ValueError.
     """
     read = table.metadata_location
     try:
@@ -283,7 +283,8 @@ def tag_snapshot(table: IcebergTable, tag: str, snapshot_id: int) -> None:
         if table.snapshot_by_id(snapshot_id) is None:
             raise ConfigurationError(f"the snapshot {snapshot_id} of {'.'.join(table.name())} has expired and cannot be kept as {tag}")
         try:
-            table.manage_snapshots().create_tag(snapshot_id, tag).commit()
+            with lost_races(table):
+                table.manage_snapshots().create_tag(snapshot_id, tag).commit()
         except CommitFailedException:
             continue
         return

@@ -15,7 +15,7 @@ from pyiceberg.table.refs import SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, never_retry
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, lost_races, never_retry
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_time
 from embedding_lakehouse.core.batches import OPEN_STATES
@@ -58,7 +58,9 @@ class Tags:
         has = {name: ref.snapshot_id for name, ref in self.table.refs().items() if name.startswith(self.prefix)}
         known = {snapshot.snapshot_id: snapshot for snapshot in self.table.snapshots()}
         surplus = {name for name, snapshot in has.items() if snapshot not in wanted and is_settled(known[snapshot])}
-        return (wanted & known.keys()) - set(has.values()), surplus
+        # A tag of that name which leads elsewhere was led on by an erasure, and stays there.
+        lacking = {one for one in wanted & known.keys() if f"{self.prefix}{one}" not in has}
+        return lacking - set(has.values()), surplus
 
     def put(self, wanted: Iterable[int], is_settled: Callable[[Snapshot], bool]) -> tuple[int, int]:
         """Tag the wanted snapshots that are left, and drop the tags of others; how many were made and dropped."""
@@ -75,7 +77,8 @@ class Tags:
             for name in sorted(surplus):
                 changes = changes.remove_tag(name)
             try:
-                changes.commit()
+                with lost_races(self.table):
+                    changes.commit()
             except CommitFailedException:
                 continue
             return len(lacking), len(surplus)

@@ -13,7 +13,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Operation, Snapshot
 
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, head_snapshot, never_retry
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, head_snapshot, lost_races, never_retry
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import StoredFile, remove_file, stored_files, stored_path
 from embedding_lakehouse.clients.sql import statements
@@ -94,7 +94,8 @@ def expire_snapshots(table: IcebergTable, keep: Collection[int], before: datetim
         if not gone:
             return expired
         try:
-            table.maintenance.expire_snapshots().by_ids(gone).commit()
+            with lost_races(table):
+                table.maintenance.expire_snapshots().by_ids(gone).commit()
         except CommitFailedException:
             lost += 1
             continue

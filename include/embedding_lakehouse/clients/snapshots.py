@@ -13,8 +13,11 @@ def source_tag(snapshot_id: int) -> str:
 
 
 def kept_snapshot(table: IcebergTable, snapshot_id: int) -> Snapshot | None:
-    """The snapshot of the source, or the one that took over its tag when documents were erased from it; None where neither is there."""
-    return table.snapshot_by_id(snapshot_id) or table.snapshot_by_name(source_tag(snapshot_id))
+    """The snapshot of the source, or the one that took over its tag when documents were erased from it; None where neither is there.
+
+    An erasure at work leaves the snapshot itself there for a while, so the tag comes first.
+    """
+    return table.snapshot_by_name(source_tag(snapshot_id)) or table.snapshot_by_id(snapshot_id)
 
 
 def snapshot_time(snapshot: Snapshot) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from embedding_lakehouse.clients.athena_errors import StatementFailed
+from embedding_lakehouse.clients.athena_errors import EXPIRED, GONE, StatementFailed
 from embedding_lakehouse.core.texts import is_writable
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, LakehouseError, TransientError, quoted
 from embedding_lakehouse.settings import sql_folder
@@ -186,6 +186,8 @@ class _NamedErrors:
                 raise error.kind(f"{place}: {error}") from error
             case trino.exceptions.TrinoQueryError() if error.error_name in CONFLICTS:
                 raise ConflictError(f"{place}: another writer changed the table: {error.message}") from error
+            case trino.exceptions.TrinoQueryError() if EXPIRED.search(error.message):
+                raise ConflictError(f"{place}: {GONE} ({error.message})") from error
             case trino.exceptions.TrinoQueryError() if error.error_name in OUTDATED:
                 raise ConfigurationError(
                     f"{place}: {error.message}: run the DAG set_up_lakehouse, which brings the tables up to date"

@@ -146,6 +146,12 @@ def test_looks_and_pages_that_are_throttled_are_asked_for_again(engine: SqlEngin
     [
         ("ICEBERG_COMMIT_ERROR: Failed to commit", {}, ConflictError, "another writer changed the table: ICEBERG_COMMIT_ERROR"),
         ("ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED: Processed 100 partitions", {}, MoreRoundsNeeded, "did a part of it: ICEBERG_OPTIMIZE_MORE"),
+        (
+            "INVALID_ARGUMENTS: Iceberg snapshot ID does not exists: 7",
+            {"ErrorCategory": 2},
+            ConflictError,
+            "expired since it was looked up",
+        ),
         ("TABLE_NOT_FOUND: line 1:1: Table 't' does not exist", {}, ConfigurationError, "run the DAG set_up_lakehouse"),
         ("SCHEMA_NOT_FOUND: line 1:1: no", {}, ConfigurationError, "run the DAG set_up_lakehouse"),
         ("PERMISSION_DENIED: Access Denied (Service: Amazon S3; Status Code: 403)", {}, ConfigurationError, "the connection trino_default"),

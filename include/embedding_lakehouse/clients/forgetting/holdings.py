@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.avro.file import AvroFile
 from pyiceberg.expressions import BooleanExpression, In
+from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, ManifestFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import Record
 
@@ -152,6 +153,41 @@ def names_any(table: IcebergTable, manifest: str, paths: Collection[str]) -> boo
     """Whether an Avro file (a manifest, or a list of manifests) names one of these files (as `stored_path`), in whatever state."""
     with AvroFile[Record](table.io.new_input(manifest)) as entries:
         return any("/" in value and stored_path(table, value) in paths for entry in entries for value in _values(entry))
+
+
+def is_manifest(file: str) -> bool:
+    """Whether a file names data files: every writer calls a list of manifests `snap-`."""
+    return file.endswith(".avro") and not file.rpartition("/")[2].startswith("snap-")
+
+
+def named_files(table: IcebergTable, manifest: str) -> list[DataFile]:
+    """The files that a manifest names, in whatever state."""
+    known = ManifestFile.from_args(
+        manifest_path=manifest,
+        manifest_length=0,
+        partition_spec_id=0,
+        content=ManifestContent.DATA,
+        sequence_number=0,
+        min_sequence_number=0,
+    )
+    return [entry.data_file for entry in known.fetch_manifest_entry(table.io, discard_deleted=False)]
+
+
+def may_have_held(table: IcebergTable, file: DataFile, forgotten: Forgotten) -> bool:
+    """Whether one of the documents lies between the smallest and largest values that a manifest has of a data file."""
+    low, high = file.lower_bounds or {}, file.upper_bounds or {}
+    if file.content != DataFileContent.DATA or not (low or high):
+        return False
+    fields = {field.name: field.field_id for field in table.schema().fields}
+    for keys, names in ((DOCUMENT_KEYS, forgotten.doc_ids), (CHUNK_KEYS, forgotten.chunk_ids), (PLACE_KEYS, forgotten.places)):
+        if known := [fields[key] for key in keys if key in fields]:
+            return any(_lies_between(name.encode(), low.get(one), high.get(one)) for one in known for name in names)
+    return True
+
+
+def _lies_between(value: bytes, low: bytes | None, high: bytes | None) -> bool:
+    """Whether a value is between two that may be cut off; no bound is none."""
+    return (low is None or low <= value) and (high is None or value <= high or value.startswith(high))
 
 
 def _values(value: Any) -> Iterator[str]:

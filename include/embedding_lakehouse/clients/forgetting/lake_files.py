@@ -48,7 +48,7 @@ def _rewritten(lake: Lake, erasure_id: str, declared: Table) -> tuple[Erasing, d
 
 
 def _removed(lake: Lake, erasure_id: str, erasing: Erasing, figures: dict[str, int], started_at: datetime) -> None:
-    expired, removed = erasing.expire() if erasing.tainted else (0, 0)
+    expired, removed = erasing.expire() if erasing.tainted or erasing.lost else (0, 0)
     removed += _remove_unfinished(erasing, started_at)
     notes = Notes(lake, erasure_id)
     before = notes.read(f"{DONE}{erasing.name}", dict.fromkeys(FIGURES, 0))

@@ -18,8 +18,8 @@ from pyiceberg.table.refs import SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots, _OverwriteFiles
 
-from embedding_lakehouse.clients.forgetting.holdings import cleaned, files_of, holds, names_any
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MAIN, drop_branch, never_retry, rebase_branch
+from embedding_lakehouse.clients.forgetting.holdings import cleaned, files_of, holds, is_manifest, may_have_held, named_files, names_any
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MAIN, drop_branch, lost_races, never_retry, rebase_branch
 from embedding_lakehouse.clients.parts import remove_file, stored_path, write_part
 from embedding_lakehouse.clients.snapshots import MADE_AS, MADE_AT, made_in_order, snapshot_time
 from embedding_lakehouse.core.forgetting import Forgotten
@@ -34,12 +34,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Erasing:
-    """One table from which the documents are erased; `tainted` are the files that hold, or held, them."""
+    """One table from which the documents are erased; `tainted` are the files that hold, or held, them.
+
+    `lost` are others that are gone, while a manifest still has the smallest and largest values of what may have been the documents in them.
+    """
 
     table: IcebergTable
     forgotten: Forgotten
     erasure_id: str
     tainted: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     _paths: set[str] = field(default_factory=set)
     _manifests: dict[str, bool] = field(default_factory=dict)
     _rewritten: dict[tuple[str, frozenset[str]], DataFile | None] = field(default_factory=dict)
@@ -53,11 +57,19 @@ class Erasing:
 
     def find(self) -> int:
         """Look at every file of the table for the documents; how many rows hold them."""
-        counts = {file: holds(self.table, file, self.forgotten) for file in files_of(self.table)}
+        files = files_of(self.table)
+        counts = {file: holds(self.table, file, self.forgotten) for file in files}
         self.tainted |= {file for file, count in counts.items() if count}
-        self._paths = {stored_path(self.table, file) for file in self.tainted}
+        self.lost = self._find_lost(files)
+        self._paths = {stored_path(self.table, file) for file in self.tainted | self.lost}
         self._manifests.clear()
         return sum(counts.values())
+
+    def _find_lost(self, files: list[str]) -> set[str]:
+        stored = {stored_path(self.table, file) for file in files}
+        named = (file for manifest in files if is_manifest(manifest) for file in named_files(self.table, manifest))
+        gone = (file for file in named if stored_path(self.table, file.file_path) not in stored)
+        return {file.file_path for file in gone if may_have_held(self.table, file, self.forgotten)}
 
     def kept_by(self) -> list[str]:
         """The branches and tags that reach what holds the documents."""
@@ -85,9 +97,6 @@ class Erasing:
 
     def expire(self) -> tuple[int, int]:
         """Expire the snapshots that still reach what held the documents, and remove those files for good; how many of each."""
-        self.table.refresh()
-        for name in [name for name in self.table.refs() if name.startswith(OWN_BRANCH)]:
-            drop_branch(self.table, name)
         expired = self._expire_reaching()
         gone = [*self._manifests_of_the_tainted(), *sorted(self.tainted)]
         for file in gone:
@@ -101,17 +110,26 @@ class Erasing:
 
     def _expire_reaching(self) -> int:
         for _ in range(COMMIT_TRIES):
+            # Meanwhile somebody may have tagged a snapshot that was to expire.
+            self.rewrite()
+            self._drop_own_branches()
             self.table.refresh()
             reaching = [snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)]
             if not reaching:
                 return 0
             try:
-                self.table.maintenance.expire_snapshots().by_ids(reaching).commit()
+                with lost_races(self.table):
+                    self.table.maintenance.expire_snapshots().by_ids(reaching).commit()
             except CommitFailedException:
                 continue
             self.table.refresh()
             return len(reaching)
         raise ConflictError(f"{self.name} changes faster than its snapshots can be expired: run the task again")
+
+    def _drop_own_branches(self) -> None:
+        self.table.refresh()
+        for name in [name for name in self.table.refs() if name.startswith(OWN_BRANCH)]:
+            drop_branch(self.table, name)
 
     def manifests_left(self, files: Iterable[str]) -> int:
         """How many of these Avro files name what held the documents."""
@@ -173,7 +191,8 @@ class Erasing:
                 if new := self._without(task):
                     rewriting.append_data_file(new)
         rewriting.commit()
-        done = transaction.commit_transaction()
+        with lost_races(self.table):
+            done = transaction.commit_transaction()
         return done.refs()[branch].snapshot_id
 
     def _without(self, task: FileScanTask) -> DataFile | None:
@@ -194,7 +213,8 @@ class Erasing:
             is_tag = ref.snapshot_ref_type == SnapshotRefType.TAG
             change = change.create_tag(snapshot_id, name) if is_tag else change.create_branch(snapshot_id, name)
         if refs:
-            change.commit()
+            with lost_races(self.table):
+                change.commit()
 
     def _manifests_of_the_tainted(self) -> Iterator[str]:
         """Manifests and lists of them that no snapshot needs and that name a file which held the documents, or a manifest that does."""
