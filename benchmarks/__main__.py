@@ -57,7 +57,7 @@ GROUPS = {
 
 
 # The short form: every size small, no peers, and nothing that is only about time.
-SHORT_GROUPS = ("writing", "payload", "quiet", "edited", "undo", "checks", "scale", "upkeep", "imports")
+SHORT_GROUPS = ("writing", "payload", "quiet", "edited", "undo", "checks", "scale", "upkeep")
 SHORT = {
     "documents": 200,
     "small_documents": 50,
