@@ -135,8 +135,8 @@ class OurLake:
             "reason": "",
             "discard_building": False,
             "keep_days": 1,
+            "dry_run": False,
         }
-        params["dry_run"] = False
         plan = run.task("planning.plan_rebuild", params=params)
         shards = run.task("planning.begin_rebuild", planned=plan, params=params, run_id="benchmark")
         run.tasks("filling.fill_shard", [{"shard": shard} for shard in shards])

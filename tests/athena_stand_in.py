@@ -5,16 +5,19 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import requests
 import trino.exceptions
 from moto.server import ThreadedMotoServer
+from trino.dbapi import connect
+
+from dev.stack import Stack
 
 HOST = "127.0.0.1"
 START, LOOK, RESULTS, STOP = "StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution"
@@ -64,6 +67,19 @@ class AthenaStandIn:
         self.server = ThreadingHTTPServer((HOST, 0), Handler)
         self.address = f"http://{HOST}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def connection(self) -> str:
+        """An Airflow connection to it, as JSON."""
+        extra = {"region_name": "us-east-1", "work_group": "primary", "endpoint_url": self.address}
+        return json.dumps({"conn_type": "athena", "login": "testing", "password": "testing", "schema": "embeddings_db", "extra": extra})
 
     def plan(self, operation: str, *answers: Answer | None) -> None:
         """Answer the next requests for an operation so."""
@@ -136,9 +152,9 @@ class AthenaOnTrino(AthenaStandIn):
         "ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED: Processed 100 partitions in this round of optimization, but there are more partitions remaining"
     )
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, stack: Stack) -> None:
         super().__init__()
-        self.connect = connect
+        self.place = {"host": HOST, "port": stack.ports["trino"], "user": "airflow", "catalog": "lakehouse", "timezone": "UTC"}
         self.queries: dict[str, dict[str, Any]] = {}
         # As its property optimize_rewrite_data_file_threshold says by default.
         self.least_files = 5
@@ -161,7 +177,7 @@ class AthenaOnTrino(AthenaStandIn):
         lacking = [name for name in self.LACKING if name in text]
         if lacking or len(text.encode()) > self.MOST_BYTES:
             return _failed(f"SYNTAX_ERROR: not in Athena: {lacking or len(text)}")
-        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+        with closing(connect(**self.place)) as connection, closing(connection.cursor()) as cursor:
             try:
                 if optimized := OPTIMIZE.fullmatch(text):
                     return self._optimize(cursor, optimized[1])

@@ -1,6 +1,5 @@
 """Every statement as it goes to Athena, on a real Trino: documents ingested, embedded, synced, rolled back and watched through it."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from trino.dbapi import connect
 
 from dev.stack import Stack
 from embedding_lakehouse import settings
@@ -76,21 +74,16 @@ class ThroughAthena(FilledLake):
 @pytest.fixture(scope="module")
 def stand_in(trino_stack: Stack) -> Iterator[AthenaOnTrino]:
     """Athena, on the session's Trino."""
-    place = {"host": "127.0.0.1", "port": trino_stack.ports["trino"], "user": "airflow", "catalog": "lakehouse"}
-    server = AthenaOnTrino(lambda: connect(**place, timezone="UTC"))
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with AthenaOnTrino(trino_stack) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def through(
     module_lake: Lake, module_profiles: Path, faulty_server: str, stand_in: AthenaOnTrino, tmp_path_factory: pytest.TempPathFactory
 ) -> ThroughAthena:
-    extra = {"region_name": "us-east-1", "work_group": "primary", "endpoint_url": stand_in.address}
-    connection = {"conn_type": "athena", "login": "testing", "password": "testing", "schema": "embeddings_db", "extra": extra}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_ATHENA", json.dumps(connection))
+        patch.setenv("AIRFLOW_CONN_ATHENA", stand_in.connection)
         engine = engine_from_connection("athena")
         athena = Noting(engine.name, engine.connect, conn_id=engine.conn_id, longest=engine.longest)
         athena.rows("page/list_batch_states")

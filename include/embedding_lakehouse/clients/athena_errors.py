@@ -19,13 +19,14 @@ DENIED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+# What both engines call alike.
 CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
-# An `optimize` rewrites at most a hundred partitions, keeps them, and fails so where there are more.
-UNFINISHED = {"ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"}
 OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
-# Both engines say it so: a snapshot that a statement names expired after whoever runs it had looked it up.
+# A snapshot that a statement names expired after whoever runs it had looked it up.
 EXPIRED = re.compile(r"snapshot ID does not exist", re.IGNORECASE)
 GONE = "a snapshot expired since it was looked up, so that the work must begin anew: run the task again"
+# An `optimize` rewrites at most a hundred partitions, keeps them, and fails so where there are more.
+UNFINISHED = {"ICEBERG_OPTIMIZE_MORE_RUNS_NEEDED"}
 EXHAUSTED = re.compile(
     r"exhausted resources|INSUFFICIENT_RESOURCES|EXCEEDED_\w*MEMORY|SlowDown|reduce your request rate|Throttl", re.IGNORECASE
 )

@@ -16,20 +16,18 @@ from typing import Any
 import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from embedding_lakehouse.clients.athena_errors import EXPIRED, GONE, StatementFailed
+from embedding_lakehouse.clients.athena_errors import CONFLICTS, EXPIRED, GONE, OUTDATED, StatementFailed
 from embedding_lakehouse.core.texts import is_writable
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, LakehouseError, TransientError, quoted
 from embedding_lakehouse.settings import sql_folder
 
 PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}(\.[A-Za-z_][A-Za-z0-9_]{0,127})?")
-# Errors by which Trino says that the same statement may succeed later: starting up, out of workers, or a lost race for a commit.
-CONFLICTS = {"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"}
 NEVER_ARRIVED = ("Failed to establish a new connection", "ConnectTimeoutError", "NameResolutionError")
-OUTDATED = {"TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND"}
 UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLError|SSL: ")
 TRINO, ATHENA = "trino", "athena"
 ATHENA_TYPES = {"athena", "aws"}
+# Errors by which Trino says that the same statement may succeed later: starting up, or out of workers.
 NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
 
 Row = tuple[Any, ...]

@@ -25,10 +25,8 @@ def moto() -> Iterator[str]:
 @pytest.fixture
 def athena(moto: str) -> Iterator[AthenaStandIn]:
     """Athena, with nothing planned."""
-    stand_in = AthenaStandIn(moto)
-    yield stand_in
-    stand_in.server.shutdown()
-    stand_in.server.server_close()
+    with AthenaStandIn(moto) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 Athena is a stand-in over HTTP here, which rewrites with a real Trino.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from trino.dbapi import connect
 
 from dev.stack import Stack
 from embedding_lakehouse.clients.lake import Lake
@@ -25,19 +23,14 @@ READ = (SOURCE_DOCUMENTS, DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS)
 @pytest.fixture
 def stand_in(trino_stack: Stack) -> Iterator[AthenaOnTrino]:
     """Athena, on the session's Trino."""
-    place = {"host": "127.0.0.1", "port": trino_stack.ports["trino"], "user": "airflow", "catalog": "lakehouse"}
-    server = AthenaOnTrino(lambda: connect(**place, timezone="UTC"))
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with AthenaOnTrino(trino_stack) as server:
+        yield server
 
 
 @pytest.fixture
 def through_athena(maintaining: Maintaining, stand_in: AthenaOnTrino, monkeypatch: pytest.MonkeyPatch) -> Maintaining:
     """Maintenance of the lake through a connection of type `athena`."""
-    extra = {"region_name": "us-east-1", "work_group": "primary", "endpoint_url": stand_in.address}
-    connection = {"conn_type": "athena", "login": "testing", "password": "testing", "schema": "embeddings_db", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_ATHENA", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_ATHENA", stand_in.connection)
     return replace(maintaining, lake=Lake(maintaining.lake.catalog, engine_from_connection("athena")))
 
 

@@ -42,7 +42,8 @@ def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[s
             chunks.update(name for key in CHUNK_KEYS if (name := row.get(key)))
             chunks.update(row.get("chunk_ids") or ())
             pieces.update(piece for name in TEXTS if row.get(name) for piece in pieces_of(row[name]))
-            text_hashes.update(filter(None, (row.get("text_hash"),)))
+            if text_hash := row.get("text_hash"):
+                text_hashes.add(text_hash)
             if content := row.get("content_hash"):
                 contents[row["doc_id"]].add(content)
     forgotten = Forgotten(doc_ids, frozenset(chunks), _places(lake, doc_ids), frozenset(pieces), frozenset(text_hashes))

@@ -50,12 +50,14 @@ def withdraw(
     """
     notes, found = Notes(lake, erasure_id), withdrawn(lake, erasure_id)
     rows = batches.journal(lake).rows()
+    if not rows:
+        return found
     forgotten = notes.forgotten()
-    for connection, profile in accounts(profiles.values()).items() if rows else ():
+    are_open = {row["batch_id"]: row["state"] in OPEN_STATES for row in rows}
+    since = min(row["planned_at"] for row in rows) - CLOCKS_APART
+    for connection, profile in accounts(profiles.values()).items():
         try:
             account = Account(connection, _service(profile), forgotten, patience)
-            are_open = {row["batch_id"]: row["state"] in OPEN_STATES for row in rows}
-            since = min(row["planned_at"] for row in rows) - CLOCKS_APART
             found = found.looked_at(connection, account.withdraw(are_open, since, found.names(connection), settling_seconds))
         except LakehouseError as error:
             log.warning("purchases in bulk behind the connection %s are not looked at: %s", connection, error)
