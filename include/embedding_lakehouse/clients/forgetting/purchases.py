@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 PURCHASES = "purchases"
 PATIENCE_SECONDS = 120.0
-# How much the provider's clock may be behind ours.
-CLOCKS_APART = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -49,13 +47,13 @@ def withdraw(
     Waits `settling_seconds` for jobs to end that were told to. An account or a file that the provider refuses is noted and passed over.
     """
     notes, found = Notes(lake, erasure_id), withdrawn(lake, erasure_id)
-    rows = batches.journal(lake).rows()
-    if not rows:
+    buyers, rows = accounts(profiles.values()), batches.journal(lake).rows()
+    if not (buyers and rows):
         return found
     forgotten = notes.forgotten()
     are_open = {row["batch_id"]: row["state"] in OPEN_STATES for row in rows}
-    since = min(row["planned_at"] for row in rows) - CLOCKS_APART
-    for connection, profile in accounts(profiles.values()).items():
+    since = min(row["planned_at"] for row in rows)
+    for connection, profile in buyers.items():
         try:
             account = Account(connection, _service(profile), forgotten, patience)
             found = found.looked_at(connection, account.withdraw(are_open, since, found.names(connection), settling_seconds))

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -35,6 +35,8 @@ CANCELLABLE = frozenset({"validating", "in_progress"})
 # Why a job is refused that may be put again: the account has too many tokens under way.
 QUEUE_FULL = "token_limit_exceeded"
 SHOWN_REFUSALS = 5
+# How much the provider's clock may be behind ours.
+CLOCKS_APART = timedelta(hours=1)
 # The name of a job's batch in its metadata.
 BATCH = "embedding_lakehouse_batch"
 
@@ -125,8 +127,9 @@ class OpenAIBulk(OpenAIModel):
             return [job for job in map(_job, self._listed(since)) if job.batch_id in batch_ids]
 
     def _listed(self, since: datetime) -> Iterator[Any]:
+        earliest = (since - CLOCKS_APART).timestamp()
         for batch in self._client.batches.list(limit=100):
-            if batch.created_at < since.timestamp():
+            if batch.created_at < earliest:
                 return
             yield batch
 

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -34,8 +33,6 @@ from embedding_lakehouse.errors import LakehouseError
 from embedding_lakehouse.steps.embed_documents.embedding import COUNTED, Counts, Stage, checkpoint, of_texts, shard_folder, work_left
 from embedding_lakehouse.steps.embed_documents.reusing import Known, KnownVector
 
-# How much the provider's clock may be behind ours.
-CLOCKS_APART = timedelta(hours=1)
 # How long a job may take to end once it was told to.
 SETTLING_SECONDS = 2 * 3600.0
 LONGEST_PAUSE_SECONDS = 3600.0
@@ -62,7 +59,7 @@ def plan_bulk(shards: list[dict[str, Any]], lake: Lake | None = None) -> list[di
 def cancel_jobs(row: BatchRow) -> None:
     """Tell the jobs of a batch that is given up to end: their answers would be paid for and of no use."""
     service = OpenAIBulk(settings.profile_of(row))
-    for job in service.jobs(row["batch_id"], row["planned_at"] - CLOCKS_APART):
+    for job in service.jobs(row["batch_id"], row["planned_at"]):
         if job.is_cancellable:
             service.cancel(job)
 
@@ -118,7 +115,7 @@ class ShardJobs:
     def _find(self) -> list[BulkJob]:
         """Every job of the shard, the oldest first: those that the account lists, and those that were noted and it does not list."""
         row = self.stage.row
-        found = {job.job_id: job for job in self.service.jobs(row["batch_id"], row["planned_at"] - CLOCKS_APART, self.stage.shard)}
+        found = {job.job_id: job for job in self.service.jobs(row["batch_id"], row["planned_at"], self.stage.shard)}
         for job_id in self.noted.keys() - found.keys():
             first, last = json.loads(self.noted[job_id])
             found[job_id] = self.service.job(job_id) or BulkJob.gone(job_id, HashSpan(first, last))
