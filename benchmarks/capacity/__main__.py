@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from benchmarks.capacity import report
-from benchmarks.capacity.measured import measured
+from benchmarks.capacity.measured import measured, read_results
 from benchmarks.capacity.scenario import read_plan
 from benchmarks.capacity.simulator import Simulator
 from benchmarks.report import JSON_FILE, Table
@@ -25,7 +25,7 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     try:
         plan = read_plan(arguments.scenario, documents=arguments.documents)
-        known = measured(json.loads(arguments.results.read_text()) if arguments.results.exists() else {})
+        known = measured(read_results(arguments.results))
         runs = Simulator(plan, known).runs()
         if arguments.write:
             PAGE.write_text(report.page(plan, known))

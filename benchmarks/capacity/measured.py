@@ -1,8 +1,10 @@
 """What `make bench` measured, as the simulator needs it, out of `results.json`."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.slopes import Check, Point, Slope, check, fit_phases
@@ -36,6 +38,17 @@ class Measured:
     verify_seconds_per_record: float
     task_bytes: float
     runs: dict[str, str]
+
+
+def read_results(file: Path) -> Results:
+    """What `make bench` wrote; nothing of no file. Raises ConfigurationError for a file that is something else."""
+    try:
+        found = json.loads(file.read_text()) if file.exists() else {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}; run `make bench`, which writes it") from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} is not what `make bench` writes: run it again")
+    return found
 
 
 def measured(results: Results) -> Measured:

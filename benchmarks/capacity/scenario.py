@@ -12,6 +12,8 @@ from embedding_lakehouse.errors import ConfigurationError
 PUBLISHED = Path(__file__).with_name("capacity.toml")
 # Settings of which 0 would mean nothing at all; everywhere else 0 is no limit, no price, or unknown.
 MORE_THAN_NOTHING = ("documents", "dimensions", "worker_slots", "bulk_hours", "speed", "heap_gb", "bytes_per_write_unit", "ids_per_list")
+# Of a billion documents as batches are by default: each is simulated.
+MOST_BATCHES = 20_000
 SHARES = ("chunk_share_per_edit", "daily_share", "delete_share")
 Settings = TypeVar("Settings")
 
@@ -135,6 +137,11 @@ def read_plan(own: Path | None = None, documents: int | None = None) -> Plan:
     plan = Plan(models=models, **{name: _settings(kind, tables[name], name) for name, kind in kinds.items()})
     if plan.batch.most_shards > 100:
         raise ConfigurationError(f"batch.most_shards must be from 1 to 100, as in a profile, not {plan.batch.most_shards}")
+    if plan.scenario.documents > MOST_BATCHES * plan.batch.documents:
+        raise ConfigurationError(
+            f"scenario.documents must be at most {MOST_BATCHES:,} batches of batch.documents = {plan.batch.documents:,}, since each is "
+            f"simulated, not {plan.scenario.documents:,}: plan for fewer documents, or raise batch.documents as you would in the profile"
+        )
     if plan.scenario.model not in plan.models:
         raise ConfigurationError(f"scenario.model: no table [models.{plan.scenario.model}]; there are {', '.join(plan.models)}")
     return plan

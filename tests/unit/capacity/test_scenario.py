@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity.measured import measured
+from benchmarks.capacity.measured import measured, read_results
 from benchmarks.capacity.scenario import read_plan
 from benchmarks.report import JSON_FILE
 from dev.stack.component import ROOT
@@ -25,6 +25,8 @@ from embedding_lakehouse.errors import ConfigurationError
         ("[batch]\nmost_shards = 101", "batch.most_shards must be from 1 to 100"),
         ('[models.mine]\nprovider = "nobody"', "models.mine.provider"),
         ("[models.mine.limits]\ntokens_per_minute = -1", "models.mine.limits.tokens_per_minute"),
+        ("[scenario]\ndocuments = 99999999999999", "scenario.documents must be at most 20,000 batches of batch.documents = 50,000"),
+        ("[batch]\ndocuments = 1", "not 8,000,000: plan for fewer documents, or raise batch.documents"),
         ("[scenari]\ndocuments = 5", r"unknown table \[scenari\]"),
         ("scenario = 5", "scenario must be a table"),
         ("[scenario", "cannot be read"),
@@ -48,6 +50,18 @@ def test_a_file_of_ones_own_replaces_only_what_it_names(tmp_path: Path) -> None:
 def test_a_missing_group_is_named_with_the_command_that_measures_it() -> None:
     with pytest.raises(ConfigurationError, match="make bench GROUP=scale"):
         measured({})
+
+
+@pytest.mark.parametrize(("content", "named"), [(b"{", "cannot be read"), (b"\xff", "cannot be read"), (b"[]", "not what `make bench`")])
+def test_a_report_that_is_none_is_named(tmp_path: Path, content: bytes, named: str) -> None:
+    file = tmp_path / JSON_FILE
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"{JSON_FILE} .*{named}"):
+        read_results(file)
+
+
+def test_no_report_is_one_without_groups(tmp_path: Path) -> None:
+    assert read_results(tmp_path / JSON_FILE) == {}
 
 
 def test_the_report_in_the_tree_is_read(tmp_path: Path) -> None:
