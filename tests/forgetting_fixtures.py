@@ -1,6 +1,8 @@
 """Forget documents in one call, step by step as the DAG does, and search every byte of the warehouse for what may not be in it."""
 
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,13 @@ def _has(file: Path, mark: str) -> bool:
 
 
 def _content(file: Path) -> str:
+    # Of what a killed writer left half-written only the bytes themselves can be searched.
+    with suppress(EOFError, ValueError, zlib.error):
+        return _unpack(file)
+    return ""
+
+
+def _unpack(file: Path) -> str:
     if file.suffix == ".parquet":
         columns = pq.ParquetFile(file)
         texts = [str(rows.to_pydict()) for rows in columns.iter_batches(columns=_texts(columns))]

@@ -25,6 +25,14 @@ from embedding_lakehouse.errors import ConfigurationError, LakehouseError
 VECTOR_COLUMN = "embedding"
 
 
+class StoredFile(NamedTuple):
+    """A file under a table's location, whatever wrote it."""
+
+    location: str
+    size_bytes: int
+    modified_at: datetime
+
+
 def parts_folder(table: IcebergTable, *keys: str) -> str:
     """The folder for staged parts of a table, inside its own location, where its maintenance finds leftovers."""
     return "/".join((table.location().rstrip("/"), "data", *keys))
@@ -133,6 +141,14 @@ def read_bytes(table: IcebergTable, file: str) -> bytes:
         return source.read()
 
 
+def read_end(table: IcebergTable, file: str, size_bytes: int) -> bytes:
+    """The last bytes of a file, all of a shorter one."""
+    filesystem, path = _filesystem(table, file)
+    with filesystem.open_input_file(path) as source:
+        source.seek(max(0, source.size() - size_bytes))
+        return source.read()
+
+
 def write_note(table: IcebergTable, location: str, note: str) -> None:
     """Write a small text as a file, whole or not at all, by the table's own access; one of the same name is replaced."""
     filesystem, path = _filesystem(table, location)
@@ -180,14 +196,6 @@ def delete_folder(table: IcebergTable, folder: str) -> None:
     filesystem, path = _filesystem(table, folder)
     if filesystem.get_file_info(path).type == FileType.Directory:
         filesystem.delete_dir(path)
-
-
-class StoredFile(NamedTuple):
-    """A file under a table's location, whatever wrote it."""
-
-    location: str
-    size_bytes: int
-    modified_at: datetime
 
 
 def stored_files(table: IcebergTable, folder: str) -> list[StoredFile]:

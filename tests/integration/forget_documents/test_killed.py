@@ -1,6 +1,7 @@
-"""An erasure that is killed after any of its commits is finished by later runs, which come to the same end."""
+"""An erasure that is killed after any of its commits is finished by later runs; what other killed writers left does not hold it up."""
 
 import json
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from dev.stack.catalog import CATALOG_NAME, catalog_properties, create_catalog
+from embedding_lakehouse.clients.forgetting.half_written import SILENCE
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import IndexService, VectorIndex
@@ -19,6 +21,7 @@ from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.records import encode_record, metadata, pack
 from embedding_lakehouse.core.releases import IndexShape
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
+from embedding_lakehouse.errors import LakehouseError
 from embedding_lakehouse.steps.set_up import create_tables
 from embedding_lakehouse.steps.set_up_index import create_index
 from tests.batches import put_source_rows
@@ -26,6 +29,7 @@ from tests.forgetting_fixtures import Forgetting, Killed, hits
 from tests.index_fixtures import API_KEY
 from tests.interruptions import WatchedCatalog
 from tests.lake_builder import LakeBuilder
+from tests.maintenance_fixtures import files_of, files_older_by
 
 
 class Commits:
@@ -119,3 +123,59 @@ def test_an_erasure_killed_after_each_of_its_commits_comes_to_its_end(
     assert (live["record_count"], live["id_checksum"]) == (len(kept), checksum(kept))
     at = forgetting.lake.table(DOCUMENT_VERSIONS).scan(snapshot_id=live["versions_snapshot"]).to_arrow().to_pylist()
     assert {(row["doc_id"], row["batch_number"]) for row in at} == {("kept", 1), ("kept", 2)}
+
+
+def leave_half_written(lake: Lake) -> list[Path]:
+    """Files as killed writers leave them, on a disk and in a bucket, beside the whole ones of the embeddings."""
+    stored = files_of(lake, DOCUMENT_EMBEDDINGS)
+    manifest = next(file for file in stored if file.suffix == ".avro" and not file.name.startswith("snap-"))
+    manifests = next(file for file in stored if file.name.startswith("snap-"))
+    rows = next(file for file in stored if file.suffix == ".parquet")
+    left = []
+    for whole, size in ((manifest, 0), (manifest, 300), (manifest, -20), (manifests, 10), (rows, 0), (rows, 10), (rows, -10)):
+        left.append(whole.with_name(f"{uuid4().hex}{whole.suffix}"))
+        left[-1].write_bytes(whole.read_bytes()[:size])
+    return left
+
+
+def test_half_written_files_are_passed_by_and_go_once_nobody_can_be_writing_them(
+    forgetting: Forgetting, profile: Profile, tmp_path: Path
+) -> None:
+    mark, lake = f"okapi{uuid4().hex[:10]}", forgetting.lake
+    fill(forgetting, profile, mark)
+    left = leave_half_written(lake)
+    part = left[-1].with_name("a part.parquet.writing")
+    part.write_bytes(b"PAR1 and then nothing more")
+    certificate = forgetting.forget(doc_ids=[f"private {mark}"])
+    assert certificate["checked"]["left"] == {}
+    assert certificate["checked"]["files_being_written"] == len(left)
+    assert certificate["out_of_reach"][-1].startswith(f"{len(left)} files that were being written")
+    assert [file for file in (*left, part) if not file.exists()] == [part]
+
+    files_older_by(lake, DOCUMENT_EMBEDDINGS, 2 * SILENCE)
+    certificate = forgetting.forget(doc_ids=["kept"])
+    assert certificate["checked"]["files_being_written"] == 0
+    assert not any(file.exists() for file in left)
+    assert hits(tmp_path, [mark]) == []
+
+
+@pytest.mark.parametrize("size", [0, 300, -20])
+@pytest.mark.parametrize("kind", ["manifest", "list of manifests", "rows"])
+def test_a_damaged_file_that_a_snapshot_needs_is_named_and_stays(forgetting: Forgetting, profile: Profile, kind: str, size: int) -> None:
+    fill(forgetting, profile, "private")
+    table = forgetting.lake.table(DOCUMENT_EMBEDDINGS)
+    snapshot = head_snapshot(table)
+    names = {
+        "manifest": snapshot.manifests(table.io)[0].manifest_path,
+        "list of manifests": snapshot.manifest_list,
+        "rows": next(iter(table.scan().plan_files())).file.file_path,
+    }
+    damaged = Path(names[kind].removeprefix("file://"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:size])
+    with pytest.raises(LakehouseError, match=f"{re.escape(damaged.name)} is not whole, and a snapshot of {DOCUMENT_EMBEDDINGS.name}"):
+        forgetting.plan(doc_ids=["private private"])
+    assert damaged.exists()
+
+    damaged.write_bytes(whole)
+    assert forgetting.forget(doc_ids=["private private"])["checked"]["left"] == {}

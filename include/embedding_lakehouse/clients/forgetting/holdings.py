@@ -13,6 +13,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, Manif
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.typedef import Record
 
+from embedding_lakehouse.clients.forgetting.half_written import half_written
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parquet_of, read_bytes, stored_files, stored_path
 from embedding_lakehouse.core.forgetting import CHUNK_KEYS, DOCUMENT_KEYS, PLACE_KEYS, SAID, Forgotten, pieces_of
@@ -27,9 +28,10 @@ WORK_FOLDER = "erasures_at_work"
 
 
 def files_of(table: IcebergTable) -> list[str]:
-    """Every file below the table's location, but for the notes of erasures at work."""
-    found = (file.location for file in stored_files(table, table.location().rstrip("/")))
-    return sorted(file for file in found if f"/{WORK_FOLDER}/" not in file)
+    """Every whole file below the table's location, but for the notes of erasures at work. Raises LakehouseError as `half_written` does."""
+    found = stored_files(table, table.location().rstrip("/"))
+    locations = {file.location for file in found} - {file.location for file in half_written(table, found)}
+    return sorted(file for file in locations if f"/{WORK_FOLDER}/" not in file)
 
 
 def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[str, set[str]]]:
