@@ -18,7 +18,7 @@ from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.maintenance_runs import maintenance_rows
 from embedding_lakehouse.core.maintenance import Rules
 from embedding_lakehouse.core.schema import ALL_TABLES
-from embedding_lakehouse.core.tables import Table
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.steps.maintain_tables.maintaining import maintain_table
 from embedding_lakehouse.steps.set_up import create_tables
 
@@ -108,3 +108,9 @@ def history_older_by(lake: Lake, table: Table, age: timedelta) -> None:
     for entry in (*metadata["snapshots"], *metadata["snapshot-log"], *metadata["metadata-log"]):
         entry["timestamp-ms"] -= milliseconds
     file.write_text(json.dumps(metadata))
+
+
+def compact(lake: Lake) -> None:
+    """Let Trino write the small files of both tables together."""
+    for table in (DOCUMENT_VERSIONS, DOCUMENT_EMBEDDINGS):
+        lake.sql.execute("maintenance/trino/compact_table", table_name=table.name, megabytes=64)

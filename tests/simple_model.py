@@ -84,7 +84,7 @@ class SimpleModel:
             chosen = max(versions, key=lambda version: version.number, default=None)
             texts, made_by = (chosen.texts, chosen.made_by) if chosen else (None, batch)
             if texts != now.texts or made_by != now.made_by:
-                self.versions.append(Version(doc, number, batch, made_by if texts is not None else batch, texts))
+                self.versions.append(Version(doc, number, batch, made_by, texts))
 
     def _counts(self, version: Version, rejected: set[str]) -> bool:
         has_vectors = all(self.row((version.doc_id, text)) for text in version.texts or [])

@@ -16,6 +16,7 @@ from benchmarks.lake import OurLake, StepRun
 from benchmarks.measures import Cost, Spread, short
 from benchmarks.report import Figure, Plot, Section, Table
 from benchmarks.workbench import WARM_UP_DOCUMENTS, Workbench
+from embedding_lakehouse.clients import sync_plans
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import connect
@@ -36,7 +37,8 @@ NOTES = [
     "20,000 documents, files of 20,000 rows, as if compacted now and then. Edited documents get new texts of 300 to 1,500 words, all of "
     "whose chunks are new.",
     "Every step is a process of its own that connects to the lake anew, as Airflow runs it; Trino has 2 GB of heap. `sync plan` is the "
-    "difference that the live release is behind; nothing is written to an index, which would hold ten million records.",
+    "difference that the live release is behind: after edits by their batches, after a roll-back between whole states. Nothing is "
+    "written to an index, which would hold ten million records.",
     "A quiet run is `detect_changes` and `plan_batch`. Beside each corpus the quiet run comes after the edits, and the first run after "
     "the corpus grew is not counted.",
     f"Dashboards are the statements of `sql/dashboards` as they stand, one after the other, each until its first {SHOWN_ROWS:,} rows.",
@@ -45,12 +47,13 @@ NOTES = [
 
 @dataclass
 class Beside:
-    """What was measured beside a corpus of `documents`: quiet runs, by the number of edited documents the cost of a whole run, and the
-    seconds of every dashboard."""
+    """What was measured beside a corpus of `documents`: quiet runs, by the number of edited documents the cost of a whole run, what it
+    costs to take such a batch back, and the seconds of every dashboard."""
 
     documents: int
     quiet: list[Cost]
     edited: dict[int, Cost]
+    taken_back: Cost
     dashboards: dict[str, float]
 
     @property
@@ -84,7 +87,9 @@ def measure(bench: Workbench) -> Section:
     if predicted:
         name = f"all steps beside {large.documents:,}: predicted from the smaller corpora / measured"
         figures.append(Figure(name, Spread.of(predicted), beside="one for each size of change"))
-    return Section("Scale", figures, [_by_corpus(found), _by_change(large), _dashboards(found)], NOTES, _plots(found), data)
+    return Section(
+        "Scale", figures, [_by_corpus(found), _by_change(large), _taken_back(found), _dashboards(found)], NOTES, _plots(found), data
+    )
 
 
 class Scale:
@@ -108,9 +113,11 @@ class Scale:
         print(f"  {documents:,} documents after {time.monotonic() - begun:.0f} s", flush=True)
         self._ours.bring_up_to_date()
         changes = [SAME_CHANGE, *(size for size in _powers(SMALLEST, documents // 100))]
-        edited = {count: self._edited(documents, count) for count in changes}
+        edited = {count: self._edited(documents, count) for count in changes[:1]}
+        taken_back = self._taken_back()
+        edited |= {count: self._edited(documents, count) for count in changes[1:]}
         quiet = [self._ours.bring_up_to_date() for _ in range(self._rounds)]
-        return Beside(documents, quiet, edited, {path: self._shown(path) for path in statements("dashboards")})
+        return Beside(documents, quiet, edited, taken_back, {path: self._shown(path) for path in statements("dashboards")})
 
     def _shown(self, path: str) -> float:
         """Seconds until a dashboard's first rows are there."""
@@ -127,14 +134,28 @@ class Scale:
         self._ours.put((self._corpus.doc_id(document), text) for document, (_, text) in zip(chosen, texts, strict=True))
         cost = self._ours.bring_up_to_date()
         print(f"  {count:,} of {documents:,} edited: {cost.wall:.1f} s", flush=True)
+        self._plan_sync(cost)
+        return cost
+
+    def _taken_back(self) -> Cost:
+        """Roll back the batch that was published last, which the release holds, and plan the sync; then embed its documents again."""
+        self._put_release()
+        cost = self._ours.roll_back()
+        self._plan_sync(cost)
+        self._ours.bring_up_to_date()
+        return cost
+
+    def _plan_sync(self, cost: Cost) -> None:
+        """Plan the sync of the release, as one more phase of what led to it."""
         sync = StepRun(self._ours, "sync_index")
         sync.task("planning.plan_sync", profile_name=PROFILE)
         cost.phases[SYNC], cost.peaks[SYNC] = sync.cost.wall, sync.cost.peak_memory
-        return cost
 
     def _put_release(self) -> None:
         """A live release that holds the lake as it is now."""
         lake, now = connect(), datetime.now(UTC)
+        versions, embeddings = (head_snapshot(lake.table(table)).snapshot_id for table in (DOCUMENT_VERSIONS, DOCUMENT_EMBEDDINGS))
+        _, records = sync_plans.measure(lake, self._corpus.profile, sync_plans.Span(None, versions, None, embeddings, False), [])
         row = {
             "release_id": "scale-r1",
             "profile": PROFILE,
@@ -143,8 +164,9 @@ class Scale:
             "state": "live",
             "dimension": self._corpus.profile.dimensions,
             "metric": "cosine",
-            "embeddings_snapshot": head_snapshot(lake.table(DOCUMENT_EMBEDDINGS)).snapshot_id,
-            "versions_snapshot": head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id,
+            "embeddings_snapshot": embeddings,
+            "versions_snapshot": versions,
+            "record_count": records,
             "is_pinned": False,
             "created_at": now,
             "updated_at": now,
@@ -188,6 +210,12 @@ def _by_change(large: Beside) -> Table:
     return Table(f"By the size of the change, beside {large.documents:,} documents", columns, rows)
 
 
+def _taken_back(found: list[Beside]) -> Table:
+    rows = [[f"{one.documents:,}", *map(short, (one.taken_back.wall, one.taken_back.phases[SYNC]))] for one in found]
+    columns = ["documents", "roll-back, s", "sync plan, s"]
+    return Table(f"The batch of {SAME_CHANGE} edited documents taken back, by the size of the corpus", columns, rows)
+
+
 def _dashboards(found: list[Beside]) -> Table:
     columns = ["", *(f"{one.documents:,} documents, s" for one in found)]
     names = [*found[0].dashboards]
@@ -201,6 +229,7 @@ def _plots(found: list[Beside]) -> list[Plot]:
         "quiet run": [(one.documents, Spread.of([cost.wall for cost in one.quiet]).median) for one in found],
         f"{SAME_CHANGE} documents edited": [(one.documents, one.edited[SAME_CHANGE].wall) for one in found],
         "sync plan": [(one.documents, one.edited[SAME_CHANGE].phases[SYNC]) for one in found],
+        "sync plan after a roll-back": [(one.documents, one.taken_back.phases[SYNC]) for one in found],
     }
     by_change = {
         "all steps": [(count, cost.wall) for count, cost in large.edited.items()],

@@ -18,6 +18,7 @@ select
     any_value(documents.document_count) as document_count,
     count_if(is_upsert) as upsert_count,
     count_if(not is_upsert) as delete_count,
+    count_if(is_upsert and not was_current) as new_count,
     count_if(is_upsert and source_file is null) as missing_count,
     min(doc_id) filter (where is_upsert and source_file is null) as missing_doc_id,
     min_by(chunk_id, doc_id) filter (where is_upsert and source_file is null) as missing_chunk_id

@@ -81,7 +81,7 @@ versions as (
         source_sequence_number,
         if(is_deleted, cast(array[] as array(varchar)), chunk_ids) as chunk_ids,
         is_deleted,
-        if(is_deleted, null, coalesce(restored_from, batch_id)) as made_by,
+        coalesce(restored_from, batch_id) as made_by,
         batch_id not in (select rejected.batch_id from rejected)
         and coalesce(restored_from, batch_id) not in (select rejected.batch_id from rejected) as may_count
     from embeddings_db.document_versions for version as of {{ versions_snapshot }}

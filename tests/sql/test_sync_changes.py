@@ -49,6 +49,16 @@ def plan(
     return scan(lake.table(SYNC_CHANGES), sync_id=sync_id).to_arrow().to_pylist()
 
 
+def plan_of_batches(lake: Lake, before: dict[str, int], batch_ids: tuple[str, ...], sync_id: str = "s") -> list[dict[str, Any]]:
+    """The changes that the batches alone lead to, as rows of sync_changes."""
+    after = snapshots(lake)
+    names = {"versions_before": before["versions"], "versions_after": after["versions"], "embeddings_after": after["embeddings"]}
+    ledger = ["small", batch_ids, "small", "small", batch_ids]
+    assert lake.sql.row("changes/measure_sync_of_batches", ledger, **names) == measure(lake, before)[:1]
+    lake.sql.execute("changes/plan_sync_of_batches", [*ledger, *EVERYTHING, "small-v1", "small", batch_ids, sync_id, 4], **names)
+    return scan(lake.table(SYNC_CHANGES), sync_id=sync_id).to_arrow().to_pylist()
+
+
 def changed(rows: list[dict[str, Any]]) -> set[tuple[str, bool]]:
     return {(row["chunk_id"], row["is_upsert"]) for row in rows}
 
@@ -136,4 +146,30 @@ def test_the_sum_names_a_chunk_without_a_row(builder: LakeBuilder):
     builder.publish({"a": ["a1", "a2"], "b": ["b1"]})
     builder.reject(builder.publish({"c": ["c1"]}))
     plan(builder.lake, None)
-    assert builder.lake.sql.rows("changes/sum_up_sync", ["s", "s"]) == [(0, 3, 4, 0, 1, "c", chunk_id("c", "c1"))]
+    assert builder.lake.sql.rows("changes/sum_up_sync", ["s", "s"]) == [(0, 3, 4, 0, 4, 1, "c", chunk_id("c", "c1"))]
+
+
+def test_batches_alone_lead_to_the_changes_that_whole_states_lead_to(builder: LakeBuilder):
+    builder.title({"a": "one title", "b": "another"})
+    builder.publish({"a": ["a1", "a2"], "b": ["b1"], "c": ["c1"], "d": ["d1", "d2"], "e": []})
+    bad = builder.publish({"f": ["f1", "f2"]})
+    builder.reject(bad)
+    before = snapshots(builder.lake)
+    first = builder.publish({"a": ["a2", "a3"], "g": ["g1"], "e": ["e1"]}, deleted=("b",))
+    second = builder.publish({"a": ["a3", "a4"], "f": ["f2", "f3"]}, deleted=("c", "g"))
+    third = builder.publish({"d": ["d2", "d1"]})
+    whole = plan(builder.lake, before, sync_id="whole", shards=4)
+    alone = plan_of_batches(builder.lake, before, (first, second, third), sync_id="alone")
+    assert len(alone) == 10
+    assert sorted(alone, key=lambda row: row["chunk_id"]) == [
+        row | {"sync_id": "alone"} for row in sorted(whole, key=lambda row: row["chunk_id"])
+    ]
+
+
+def test_a_row_of_an_earlier_batch_is_not_looked_for_among_those_of_the_batches(builder: LakeBuilder):
+    builder.publish({"a": ["a1", "a2"]})
+    builder.publish({"a": ["a2"]})
+    before = snapshots(builder.lake)
+    batch_id = builder.publish({"a": ["a1", "a2", "a3"]})
+    rows = {row["chunk_id"]: row["source_batch"] for row in plan_of_batches(builder.lake, before, (batch_id,))}
+    assert rows == {chunk_id("a", "a1"): None, chunk_id("a", "a3"): batch_id}

@@ -16,7 +16,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import DataScan, TableProperties
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from embedding_lakehouse.core.tables import Table
@@ -67,6 +67,25 @@ def ancestors(table: IcebergTable, snapshot_id: int | None) -> Iterator[Snapshot
     while snapshot_id is not None and (snapshot := table.snapshot_by_id(snapshot_id)) is not None:
         yield snapshot
         snapshot_id = snapshot.parent_snapshot_id
+
+
+def added_batches(table: IcebergTable, before: int, after: int) -> set[str] | None:
+    """The ids of the batches whose rows a snapshot has more than an ancestor; None where more than these may differ, or is not known.
+
+    Rewritten files hold the same rows. Anything else that came in between, or that is no batch's, and expired snapshots lead to None.
+    """
+    found = set[str]()
+    for snapshot in ancestors(table, after):
+        if snapshot.snapshot_id == before:
+            return found
+        operation = snapshot.summary.operation if snapshot.summary else None
+        if operation == Operation.REPLACE:
+            continue
+        batch_id = _batch_properties(snapshot).get("batch_id")
+        if operation != Operation.APPEND or batch_id is None:
+            return None
+        found.add(batch_id)
+    return None
 
 
 def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equal: str | int) -> DataScan:

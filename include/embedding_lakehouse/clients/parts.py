@@ -141,6 +141,11 @@ def read_bytes(table: IcebergTable, file: str) -> bytes:
         return source.read()
 
 
+def is_on_disk(table: IcebergTable, file: str) -> bool:
+    """Whether the file lies on a disk, where others may see it half-written, and not in a bucket."""
+    return isinstance(_filesystem(table, file)[0], LocalFileSystem)
+
+
 def read_end(table: IcebergTable, file: str, size_bytes: int) -> bytes:
     """The last bytes of a file, all of a shorter one."""
     filesystem, path = _filesystem(table, file)

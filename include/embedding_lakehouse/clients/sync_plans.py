@@ -5,21 +5,25 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
+from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.forgetting.tombstones import check_sync
-from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
+from embedding_lakehouse.clients.iceberg import added_batches, ancestors, delete_rows, head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.batches import hash_range, new_batch_id, shard_count
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.releases import ReleaseRow
-from embedding_lakehouse.core.syncs import Sync
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
+from embedding_lakehouse.core.syncs import Sync, batches_to_follow
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SYNC_CHANGES
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
 SHARD_RECORDS = 20_000
 MOST_SHARDS = 64
 # Chunks that one statement compares: with the names of their files they take 0.4 GB of the engine's memory (0.73 GB for a million).
 SLICE_CHUNKS = 500_000
+
+# Batches that a statement lists; a release that is behind by more is compared as a whole.
+MOST_FOLLOWED = 500
 
 Shard = dict[str, Any]
 
@@ -48,17 +52,52 @@ class Span:
 def plan_changes(lake: Lake, profile: Profile, release: ReleaseRow, span: Span, dag_id: str, run_id: str) -> Sync | None:
     """Write the changes that lead the release along the span into `sync_changes`; None where it stands there already.
 
-    The sync may write once `open_plan` noted it. Raises ConflictError where the lake moved in this very moment.
+    Where the ledger only got more batches, the documents of these are compared, otherwise both states as wholes. The sync may write once
+    `open_plan` noted it. Raises ConflictError where the lake moved in this very moment.
     """
     unrecorded = list(release["open_syncs"] or [])
     if span.versions_before == span.versions_after and not unrecorded:
         return None
+    followed = _batches_to_follow(lake, profile, release, span)
+    if followed == []:
+        return None
+    sync = new_sync(release, span, 0, dag_id, run_id)
+    if followed and (grown := _follow(lake, profile, span, sync, tuple(followed))) is not None:
+        return replace(sync, record_count=release["record_count"] + grown)
     chunk_count, record_count = measure(lake, profile, span, unrecorded)
     if not chunk_count and not unrecorded:
         return None
-    sync = new_sync(release, span, record_count, dag_id, run_id)
     _write_plan(lake, profile, span, sync, chunk_count)
-    return sync
+    return replace(sync, record_count=record_count)
+
+
+def _batches_to_follow(lake: Lake, profile: Profile, release: ReleaseRow, span: Span) -> list[str] | None:
+    """The profile's batches that are all that the release is behind; None where that is not known."""
+    if span.versions_before is None or span.rows_may_be_lost or release["open_syncs"] or release["record_count"] is None:
+        return None
+    added = added_batches(lake.table(DOCUMENT_VERSIONS), span.versions_before, span.versions_after)
+    followed = None if added is None else batches_to_follow(journal(lake).rows(), profile.name, added)
+    return followed if followed is None or len(followed) <= MOST_FOLLOWED else None
+
+
+def _follow(lake: Lake, profile: Profile, span: Span, sync: Sync, batch_ids: tuple[str, ...]) -> int | None:
+    """Write the changes that these batches make; by how many records the release grows.
+
+    None, and nothing stays written, where they need a row that an earlier batch made, as for a document that got back an earlier text.
+    """
+    names = {name: snapshot for name, snapshot in span.names.items() if name != "embeddings_before"}
+    ledger = [profile.name, batch_ids, profile.name, profile.name, batch_ids]
+    (chunk_count,) = lake.sql.row("changes/measure_sync_of_batches", ledger, **names)
+    shards = shard_count(chunk_count, SHARD_RECORDS, MOST_SHARDS)
+    slices = max(1, ceil(chunk_count / SLICE_CHUNKS))
+    for slice_number in range(slices):
+        rows = [*hash_range(slice_number, slices), profile.model_version, profile.name, batch_ids]
+        lake.sql.execute("changes/plan_sync_of_batches", [*ledger, *rows, sync.sync_id, shards], **names)
+    found = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
+    if any(missing for *_, missing, _, _ in found):
+        delete_rows(lake.table(SYNC_CHANGES), sync_id=sync.sync_id)
+        return None
+    return sum(new - deletes for _, _, _, deletes, new, *_ in found)
 
 
 def new_sync(release: ReleaseRow, span: Span, record_count: int, dag_id: str, run_id: str) -> Sync:

@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from embedding_lakehouse.core.batches import DISCARDED, OPEN_STATES, PUBLISHED, ROLL_BACK, BatchRow
 from embedding_lakehouse.core.checksums import EMPTY, combined
 from embedding_lakehouse.core.releases import BUILDING, LIVE, VERIFIED, IndexShape, ReleaseRow
 from embedding_lakehouse.errors import ConflictError
 
+# The states of a batch whose rows count, and of one that has none in the lake: a batch is noted as published after its rows are there.
+NOT_YET_THERE = (*OPEN_STATES, DISCARDED)
+FOLLOWED = (*OPEN_STATES, PUBLISHED)
 # A verified release is still led to the lake's newest state before it becomes the live one.
 WRITABLE = (BUILDING, VERIFIED, LIVE)
 
@@ -45,6 +49,22 @@ class Sync:
     def as_keys(self) -> dict[str, Any]:
         """The sync as XCom carries it."""
         return asdict(self)
+
+
+def batches_to_follow(rows: list[BatchRow], profile: str, added: set[str]) -> list[str] | None:
+    """Of the batches that were added to the ledger the profile's, as all that its release is behind; None where more may differ.
+
+    A roll-back changes what rows of earlier batches are worth, so that after one, finished or not, whole states are to be compared; so are
+    they where a batch of this time is not among those that were added.
+    """
+    known = {row["batch_id"]: row for row in rows}
+    if not added <= known.keys():
+        return None
+    own = [known[batch_id] for batch_id in sorted(added) if known[batch_id]["profile"] == profile]
+    first = min((row["batch_number"] for row in own), default=None)
+    later = [row for row in rows if first is not None and row["profile"] == profile and row["batch_number"] >= first]
+    is_plain = all(row["kind"] != ROLL_BACK and row["state"] in (FOLLOWED if row in own else NOT_YET_THERE) for row in later)
+    return [row["batch_id"] for row in own] if is_plain else None
 
 
 def open_sync(rows: list[ReleaseRow], sync: Sync, moment: datetime) -> list[ReleaseRow]:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from embedding_lakehouse.clients import batches
+from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.batches import open_batch
+from embedding_lakehouse.core.checksums import checksum
 from embedding_lakehouse.core.chunking import chunk_document
 from embedding_lakehouse.core.roll_backs import RollBack
 from embedding_lakehouse.errors import NothingToDo
 from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
 from tests.batches import BatchRun, put_documents
+from tests.maintenance_fixtures import compact
 from tests.reconcile_fixtures import Reconciling
 from tests.release_fixtures import Rebuilding
 from tests.roll_back_fixtures import RollingBack
@@ -47,6 +50,7 @@ class History:
             self.rebuild,
             self.killed_rebuild,
             self.reconcile,
+            self.compact,
         ]
         self.edit()
         self.embed()
@@ -131,6 +135,10 @@ class History:
         assert (figures["orphaned_count"], figures["missing_count"]) == (1, int(len(records) > 1)), self.told
         self.compare_index()
 
+    def compact(self) -> None:
+        """The small files of both tables are written together, as maintenance does."""
+        compact(self.rolling.lake)
+
     def undo_one(self) -> None:
         """One batch that is not rejected yet is undone; those after it stay."""
         left = [batch for batch in self.model.batches if batch not in self.model.rejected()]
@@ -142,6 +150,7 @@ class History:
 
     def killed_roll_back(self) -> None:
         """A roll-back that dies between marking its batches and moving the ledger; the next one finishes it."""
+        self.rolling.model.texts.clear()
         left = [batch for batch in self.model.batches if batch not in self.model.rejected()]
         plan = RollBack.of_keys(self.rolling.plan(without_batch=self.random.choice(left)))
         run = {"dag_id": "roll_back_embeddings", "run_id": "a killed run"}
@@ -176,13 +185,16 @@ class History:
     def compare_index(self) -> None:
         """Ids, vectors and batches of the index against the rows that the simple model names."""
         expected = {(doc, text): self.model.row((doc, text)) for doc, texts in self.model.current().items() for text in texts}
-        found = self.rolling.following.records().values()
-        held = {(record.metadata["doc_id"], record.metadata["text"]): record for record in found}
+        found = self.rolling.following.records()
+        held = {(record.metadata["doc_id"], record.metadata["text"]): record for record in found.values()}
         assert held.keys() == expected.keys(), self.told
         for chunk, record in held.items():
             assert record.metadata["batch_id"] == expected[chunk].batch, (self.told, chunk)
             assert record.values.tobytes() == self.rolling.model.vector(chunk[1]).tobytes(), (self.told, chunk)
         assert self.rolling.model.texts == [], self.told
+        release = Releases(self.rolling.lake).live(self.rolling.profile)
+        assert release["record_count"] == len(expected), self.told
+        assert release["id_checksum"] == checksum(found), self.told
 
     def _open(self) -> bool:
         return open_batch(batches.journal(self.rolling.lake).rows(), self.rolling.profile) is not None

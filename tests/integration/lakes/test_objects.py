@@ -10,9 +10,20 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table as IcebergTable
 
+from embedding_lakehouse.clients.forgetting.half_written import half_written
+from embedding_lakehouse.clients.forgetting.holdings import files_of
 from embedding_lakehouse.clients.iceberg import append_once, catalog_from_connection
 from embedding_lakehouse.clients.journal import Journal
-from embedding_lakehouse.clients.parts import delete_folder, list_parts, parts_folder, read_notes, read_parts, write_note, write_part
+from embedding_lakehouse.clients.parts import (
+    delete_folder,
+    list_parts,
+    parts_folder,
+    read_notes,
+    read_parts,
+    stored_files,
+    write_note,
+    write_part,
+)
 from embedding_lakehouse.clients.table_setup import ensure_table
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, EMBEDDING_BATCHES, INDEX_SYNCS
@@ -96,6 +107,17 @@ def test_what_a_signal_completed_before_its_first_byte_is_no_part_and_no_note(aw
     assert len(keys(aws, table)) == 3
     assert list_parts(table, folder) == [written]
     assert read_notes(table, folder, ".job") == {}
+
+
+def test_an_empty_object_of_a_killed_writer_is_passed_by_when_documents_are_erased(aws: AwsServer, table: IcebergTable) -> None:
+    folder = parts_folder(table, "batch_id=killed")
+    whole = write_part(table, folder, rows())
+    empty = [f"{folder}/{name}".removeprefix(f"s3://{BUCKET}/") for name in ("empty.parquet", "empty.avro", "_SUCCESS")]
+    for key in empty:
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+    stored = stored_files(table, folder)
+    assert {file.location.rpartition("/")[2] for file in half_written(table, stored)} == {"empty.parquet", "empty.avro"}
+    assert [file for file in files_of(table) if file.startswith(folder)] == sorted([whole, f"{folder}/_SUCCESS"])
 
 
 def test_only_the_wanted_folder_is_listed(aws: AwsServer, table: IcebergTable) -> None:

@@ -71,6 +71,19 @@ def test_a_roll_back_is_rolled_back_like_any_batch(rolling: RollingBack, batches
     assert rolling.model.texts == []
 
 
+def test_a_deletion_that_was_put_back_is_undone_like_at_first(rolling: RollingBack) -> None:
+    rolling.embed(FIRST)
+    before = rolling.current()
+    deletion = rolling.embed({name: text for name, text in FIRST.items() if name != "a"})
+    undone = rolling.roll_back(without_batch=deletion)["batch_id"]
+    rolling.roll_back(without_batch=undone)
+    assert "a" not in rolling.current()
+    rolling.roll_back(without_batch=deletion)
+    rolling.sync()
+    assert rolling.current() == before
+    assert rolling.records() == rolling.expected_records()
+
+
 def test_what_is_still_in_the_source_is_found_and_embedded_anew(rolling: RollingBack, batches: list[str]) -> None:
     rolling.roll_back(to=batches[0])
     rolling.sync()

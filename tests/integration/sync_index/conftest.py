@@ -4,8 +4,9 @@ import pytest
 
 from tests.index_fixtures import builder, faulty_server, following, profile
 from tests.lake_fixtures import empty_lake, lake, profiles
+from tests.roll_back_fixtures import rolling
 
-__all__ = ["builder", "empty_lake", "faulty_server", "following", "lake", "profile", "profiles"]
+__all__ = ["builder", "empty_lake", "faulty_server", "following", "lake", "profile", "profiles", "rolling"]
 
 
 @pytest.fixture

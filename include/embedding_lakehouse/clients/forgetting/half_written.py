@@ -1,8 +1,8 @@
 """Half-written files: what killed writers left. Nobody can read them, and what they hold of a document is in them all the same.
 
-Our own parts have a name of their own until they are whole. Other writers' files have not: on a disk a killed one leaves the beginning of
-a file, in a bucket an empty object. Whether it is whole shows at its end: a Parquet file ends with the letters it began with, an Avro file
-with the sync marker of its header, so that a manifest that lacks its last entries does not pass for a short one.
+In a bucket an object is seen once it is complete, or it is empty. On a disk our own parts have a name of their own until they are whole;
+of other writers' files a killed one leaves the beginning. Whether one is whole shows at its end: a Parquet file ends with the letters it
+began with, an Avro file with the sync marker of its header, so that a manifest that lacks its last entries does not pass for a short one.
 """
 
 import zlib
@@ -15,7 +15,7 @@ from pyiceberg.avro.resolver import construct_reader
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.maintenance import references
-from embedding_lakehouse.clients.parts import StoredFile, read_bytes, read_end, stored_path
+from embedding_lakehouse.clients.parts import StoredFile, is_on_disk, read_bytes, read_end, stored_path
 from embedding_lakehouse.errors import LakehouseError
 
 UNFINISHED = ".writing"
@@ -53,6 +53,8 @@ def is_given_up(file: StoredFile, since: datetime) -> bool:
 
 
 def _is_whole(table: IcebergTable, file: StoredFile) -> bool:
+    if not is_on_disk(table, file.location):
+        return file.size_bytes > 0 or not file.location.endswith((".parquet", ".avro"))
     # What somebody removed meanwhile is whole or not to whoever reads it next.
     with suppress(FileNotFoundError):
         if file.location.endswith(".parquet"):
