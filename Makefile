@@ -64,5 +64,5 @@ clean: down ## Remove the environment, all state of the local stack and every ca
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.installed: dev/requirements.lock dev/uv.lock dev/install.sh
-	@bash dev/install.sh install --require-hashes -r dev/requirements.lock
+	@bash dev/install.sh install --compile-bytecode --require-hashes -r dev/requirements.lock
 	@touch $@

@@ -51,7 +51,7 @@ def install(name: str) -> Path:
     variables = {**os.environ, **_package_index()}
     shutil.rmtree(environment, ignore_errors=True)
     _answer([uv, "venv", "--quiet", "--python", sys.executable, environment], variables)
-    _answer([uv, "pip", "install", "--quiet", "--python", python, "--requirements", pins], variables)
+    _answer([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "--requirements", pins], variables)
     installed.write_text(pins.read_text())
     return python
 
