@@ -16,7 +16,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import DataScan, TableProperties
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from embedding_lakehouse.core.tables import Table
@@ -67,25 +67,6 @@ def ancestors(table: IcebergTable, snapshot_id: int | None) -> Iterator[Snapshot
     while snapshot_id is not None and (snapshot := table.snapshot_by_id(snapshot_id)) is not None:
         yield snapshot
         snapshot_id = snapshot.parent_snapshot_id
-
-
-def added_batches(table: IcebergTable, before: int, after: int) -> set[str] | None:
-    """The ids of the batches whose rows a snapshot has more than an ancestor; None where more than these may differ, or is not known.
-
-    Rewritten files hold the same rows. Anything else that came in between, or that is no batch's, and expired snapshots lead to None.
-    """
-    found = set[str]()
-    for snapshot in ancestors(table, after):
-        if snapshot.snapshot_id == before:
-            return found
-        operation = snapshot.summary.operation if snapshot.summary else None
-        if operation == Operation.REPLACE:
-            continue
-        batch_id = _batch_properties(snapshot).get("batch_id")
-        if operation != Operation.APPEND or batch_id is None:
-            return None
-        found.add(batch_id)
-    return None
 
 
 def scan(table: IcebergTable, between: tuple[str, str, str] | None = None, **equal: str | int) -> DataScan:
@@ -238,7 +219,7 @@ def _own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[s
     """The snapshot properties and the files of the snapshots that only the branch has."""
     on_main = {snapshot.snapshot_id for snapshot in ancestors(table, head_snapshot(table).snapshot_id)}
     own = [snapshot for snapshot in ancestors(table, head_snapshot(table, branch).snapshot_id) if snapshot.snapshot_id not in on_main]
-    properties = {key: value for snapshot in own if snapshot.summary for key, value in _batch_properties(snapshot).items()}
+    properties = {key: value for snapshot in own if snapshot.summary for key, value in batch_properties(snapshot).items()}
     files = [
         entry.data_file.file_path
         for snapshot in own
@@ -250,7 +231,8 @@ def _own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[s
     return properties, files
 
 
-def _batch_properties(snapshot: Snapshot) -> dict[str, str]:
+def batch_properties(snapshot: Snapshot) -> dict[str, str]:
+    """What marks a snapshot as a batch's; nothing for another one."""
     return {
         key: value for key, value in (snapshot.summary.additional_properties if snapshot.summary else {}).items() if key.startswith("batch")
     }
@@ -259,14 +241,14 @@ def _batch_properties(snapshot: Snapshot) -> dict[str, str]:
 def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int | None:
     """The snapshot by which a batch became part of `ref`, if it is."""
     for snapshot in ancestors(table, head_snapshot(table, ref).snapshot_id):
-        if _batch_properties(snapshot).get("batch_id") == batch_id:
+        if batch_properties(snapshot).get("batch_id") == batch_id:
             return snapshot.snapshot_id
     return None
 
 
 def is_own_snapshot(snapshot: Snapshot | None, batch_id: str) -> bool:
     """Whether the batch itself made the snapshot."""
-    return snapshot is not None and _batch_properties(snapshot).get("batch_id") == batch_id
+    return snapshot is not None and batch_properties(snapshot).get("batch_id") == batch_id
 
 
 def publish_branch(table: IcebergTable, branch: str) -> int:

@@ -1,13 +1,17 @@
 """Plan what leads a release from one state of the lake to another: measured and written in SQL, cut into shards, noted at the release."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Operation
+
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.forgetting.tombstones import check_sync
-from embedding_lakehouse.clients.iceberg import added_batches, ancestors, delete_rows, head_snapshot
+from embedding_lakehouse.clients.iceberg import ancestors, batch_properties, delete_rows, head_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.batches import hash_range, new_batch_id, shard_count
@@ -26,6 +30,8 @@ SLICE_CHUNKS = 500_000
 MOST_FOLLOWED = 500
 
 Shard = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ def plan_changes(lake: Lake, profile: Profile, release: ReleaseRow, span: Span, 
         return None
     sync = new_sync(release, span, 0, dag_id, run_id)
     if followed and (grown := _follow(lake, profile, span, sync, tuple(followed))) is not None:
+        log.info("release %s follows %d batches", release["release_id"], len(followed))
         return replace(sync, record_count=release["record_count"] + grown)
+    log.info("release %s is compared with the lake as a whole", release["release_id"])
     chunk_count, record_count = measure(lake, profile, span, unrecorded)
     if not chunk_count and not unrecorded:
         return None
@@ -75,9 +83,28 @@ def _batches_to_follow(lake: Lake, profile: Profile, release: ReleaseRow, span: 
     """The profile's batches that are all that the release is behind; None where that is not known."""
     if span.versions_before is None or span.rows_may_be_lost or release["open_syncs"] or release["record_count"] is None:
         return None
-    added = added_batches(lake.table(DOCUMENT_VERSIONS), span.versions_before, span.versions_after)
+    added = _added_batches(lake.table(DOCUMENT_VERSIONS), span.versions_before, span.versions_after)
     followed = None if added is None else batches_to_follow(journal(lake).rows(), profile.name, added)
     return followed if followed is None or len(followed) <= MOST_FOLLOWED else None
+
+
+def _added_batches(table: IcebergTable, before: int, after: int) -> set[str] | None:
+    """The ids of the batches whose rows a snapshot has more than an ancestor; None where more than these may differ, or is not known.
+
+    Rewritten files hold the same rows. Anything else that came in between, or that is no batch's, and expired snapshots lead to None.
+    """
+    found = set[str]()
+    for snapshot in ancestors(table, after):
+        if snapshot.snapshot_id == before:
+            return found
+        operation = snapshot.summary.operation if snapshot.summary else None
+        if operation == Operation.REPLACE:
+            continue
+        batch_id = batch_properties(snapshot).get("batch_id")
+        if operation != Operation.APPEND or batch_id is None:
+            return None
+        found.add(batch_id)
+    return None
 
 
 def _follow(lake: Lake, profile: Profile, span: Span, sync: Sync, batch_ids: tuple[str, ...]) -> int | None:

@@ -1,8 +1,9 @@
 """A release that is behind by batches alone is led on at their cost; where more may differ, whole states are compared. Either way the index
 equals the lake."""
 
+import logging
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
@@ -22,26 +23,40 @@ from tests.roll_back_fixtures import RollingBack
 CORPUS = {"a.md": ["a one", "a two", "a three"], "b.md": ["b one", "b two"], "c.md": ["c one"]}
 
 
+@dataclass
+class Told:
+    """What the plans of syncs say of how they were made."""
+
+    caplog: pytest.LogCaptureFixture
+
+    @property
+    def whole(self) -> int:
+        """How many compared whole states."""
+        return sum("as a whole" in record.getMessage() for record in self.caplog.records)
+
+    @property
+    def batches(self) -> list[int]:
+        """By how many batches the others went."""
+        messages = [record.getMessage().split() for record in self.caplog.records if " follows " in record.getMessage()]
+        return [int(words[-2]) for words in messages]
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.caplog.clear()
+
+
 @pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch) -> list[sync_plans.Span]:
-    """Every span whose states were compared as wholes."""
-    spans: list[sync_plans.Span] = []
-    measure = sync_plans.measure
-
-    def measured(lake: Any, profile: Any, span: sync_plans.Span, unrecorded: list[str]) -> tuple[int, int]:
-        spans.append(span)
-        return measure(lake, profile, span, unrecorded)
-
-    monkeypatch.setattr(sync_plans, "measure", measured)
-    return spans
+def told(caplog: pytest.LogCaptureFixture) -> Told:
+    caplog.set_level(logging.INFO, sync_plans.__name__)
+    return Told(caplog)
 
 
 @pytest.fixture
-def followed(builder: LakeBuilder, following: Following, compared: list[sync_plans.Span]) -> LakeBuilder:
+def followed(builder: LakeBuilder, following: Following, told: Told) -> LakeBuilder:
     """A corpus that the index holds already."""
     builder.publish(CORPUS)
     following.sync()
-    compared.clear()
+    told.forget()
     return builder
 
 
@@ -52,7 +67,7 @@ def is_as_said(builder: LakeBuilder, following: Following) -> bool:
     return (release["record_count"], release["id_checksum"]) == (len(records), checksum(records))
 
 
-def test_batches_are_followed_at_their_own_cost(followed: LakeBuilder, following: Following, compared: list[sync_plans.Span]) -> None:
+def test_batches_are_followed_at_their_own_cost(followed: LakeBuilder, following: Following, told: Told) -> None:
     followed.publish({"a.md": ["a one", "a two, edited", "a three"], "d.md": ["d one"]}, deleted=("b.md",))
     followed.publish({"d.md": ["d one", "d two"], "e.md": []})
     assert following.sync() == (3, 3)
@@ -60,10 +75,10 @@ def test_batches_are_followed_at_their_own_cost(followed: LakeBuilder, following
     followed.publish({}, deleted=("c.md", "d.md"))
     assert following.sync() == (0, 3)
     assert is_as_said(followed, following)
-    assert compared == []
+    assert (told.whole, told.batches) == (0, [2, 1])
 
 
-def test_compacted_tables_are_followed_all_the_same(followed: LakeBuilder, following: Following, compared: list[sync_plans.Span]) -> None:
+def test_compacted_tables_are_followed_all_the_same(followed: LakeBuilder, following: Following, told: Told) -> None:
     followed.publish({"a.md": ["a one", "a four"]})
     compact(following.lake)
     followed.publish({"b.md": ["b one", "b three"]})
@@ -71,19 +86,19 @@ def test_compacted_tables_are_followed_all_the_same(followed: LakeBuilder, follo
     assert head_snapshot(following.lake.table(DOCUMENT_VERSIONS)).summary.operation == Operation.REPLACE
     assert following.sync() == (2, 3)
     assert is_as_said(followed, following)
-    assert compared == []
+    assert (told.whole, told.batches) == (0, [2])
 
 
-def test_batches_of_another_profile_cost_nothing(rolling: RollingBack, compared: list[sync_plans.Span]) -> None:
+def test_batches_of_another_profile_cost_nothing(rolling: RollingBack, told: Told) -> None:
     rolling.embed({"a": "Alpha.", "b": "Beta."})
     rolling.sync()
-    compared.clear()
+    told.forget()
     run_batch(rolling.lake, "small")
     assert rolling.following.plan() == []
     rolling.embed({"a": "Alpha, edited.", "b": "Beta."})
     assert rolling.sync() == (1, 1)
     assert rolling.records() == rolling.expected_records()
-    assert compared == []
+    assert (told.whole, told.batches) == (0, [1])
 
 
 def put_a_document_back(builder: LakeBuilder, following: Following) -> None:
@@ -120,29 +135,29 @@ def let_a_snapshot_expire(builder: LakeBuilder, following: Following) -> None:
 
 @pytest.mark.parametrize("change", [put_a_document_back, reject_a_batch, delete_a_version, add_a_version_by_hand, let_a_snapshot_expire])
 def test_where_more_than_batches_may_differ_whole_states_are_compared(
-    followed: LakeBuilder, following: Following, compared: list[sync_plans.Span], change: Callable[[LakeBuilder, Following], None]
+    followed: LakeBuilder, following: Following, told: Told, change: Callable[[LakeBuilder, Following], None]
 ) -> None:
     change(followed, following)
-    assert compared == []
+    assert told.whole == 0
     following.sync()
     assert is_as_said(followed, following)
-    assert len(compared) == 1
+    assert told.whole == 1
     syncs = set(scan(following.lake.table(SYNC_CHANGES)).to_arrow()["sync_id"].to_pylist())
     assert len(syncs) <= 3, "what the batches alone led to is left"
 
 
-def test_after_a_roll_back_whole_states_are_compared_once(rolling: RollingBack, compared: list[sync_plans.Span]) -> None:
+def test_after_a_roll_back_whole_states_are_compared_once(rolling: RollingBack, told: Told) -> None:
     rolling.embed({"a": "Alpha.", "b": "Beta."})
     rolling.sync()
     bad = rolling.embed({"a": "Alpha, edited.", "b": "Beta.", "c": "Gamma."})
     rolling.embed({"a": "Alpha, edited.", "b": "Beta, edited.", "c": "Gamma."})
     rolling.sync()
-    compared.clear()
+    told.forget()
     rolling.roll_back(without_batch=bad)
     rolling.sync()
     assert rolling.records() == rolling.expected_records()
-    assert len(compared) == 1
+    assert told.whole == 1
     rolling.embed({"a": "Alpha, edited.", "b": "Beta, edited.", "c": "Gamma."})
     rolling.sync()
     assert rolling.records() == rolling.expected_records()
-    assert len(compared) == 1
+    assert told.whole == 1
