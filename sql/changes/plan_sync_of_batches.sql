@@ -96,7 +96,8 @@ embedded as (
         chunk_id,
         batch_id,
         if(
-            coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected),
+            batch_id not in (select rejected.batch_id from rejected)
+            and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected),
             "$path"
         ) as source_file
     from embeddings_db.document_embeddings for version as of {{ embeddings_after }}

@@ -71,7 +71,8 @@ def plan_changes(lake: Lake, profile: Profile, release: ReleaseRow, span: Span, 
     if followed and (grown := _follow(lake, profile, span, sync, tuple(followed))) is not None:
         log.info("release %s follows %d batches", release["release_id"], len(followed))
         return replace(sync, record_count=release["record_count"] + grown)
-    log.info("release %s is compared with the lake as a whole", release["release_id"])
+    if span.versions_before is not None:
+        log.info("release %s is compared with the lake as a whole", release["release_id"])
     chunk_count, record_count = measure(lake, profile, span, unrecorded)
     if not chunk_count and not unrecorded:
         return None

@@ -10,9 +10,9 @@ from embedding_lakehouse.core.checksums import EMPTY, combined
 from embedding_lakehouse.core.releases import BUILDING, LIVE, VERIFIED, IndexShape, ReleaseRow
 from embedding_lakehouse.errors import ConflictError
 
-# The states of a batch whose rows count, and of one that has none in the lake: a batch is noted as published after its rows are there.
-NOT_YET_THERE = (*OPEN_STATES, DISCARDED)
+# The states of a batch that has rows in the ledger, which may be there before it is noted as published; and of one that has none.
 FOLLOWED = (*OPEN_STATES, PUBLISHED)
+WITHOUT_ROWS = (*OPEN_STATES, DISCARDED)
 # A verified release is still led to the lake's newest state before it becomes the live one.
 WRITABLE = (BUILDING, VERIFIED, LIVE)
 
@@ -63,7 +63,7 @@ def batches_to_follow(rows: list[BatchRow], profile: str, added: set[str]) -> li
     own = [known[batch_id] for batch_id in sorted(added) if known[batch_id]["profile"] == profile]
     first = min((row["batch_number"] for row in own), default=None)
     later = [row for row in rows if first is not None and row["profile"] == profile and row["batch_number"] >= first]
-    is_plain = all(row["kind"] != ROLL_BACK and row["state"] in (FOLLOWED if row in own else NOT_YET_THERE) for row in later)
+    is_plain = all(row["kind"] != ROLL_BACK and row["state"] in (FOLLOWED if row in own else WITHOUT_ROWS) for row in later)
     return [row["batch_id"] for row in own] if is_plain else None
 
 

@@ -93,7 +93,11 @@ DOCUMENT_VERSIONS = Table(
         Column("is_deleted", "boolean", "whether the document was found deleted"),
         BATCH_ID,
         Column("recorded_at", "timestamptz", "when the row was staged"),
-        Column("restored_from", "string", "the batch that made this version, where a roll-back put it back; null otherwise"),
+        Column(
+            "restored_from",
+            "string",
+            "the batch that made this version, or removed the document, where a roll-back put that back; null otherwise",
+        ),
     ),
     partitioned_by=("profile",),
 )
@@ -222,7 +226,7 @@ ROLL_BACK_VERSIONS = Table(
         Column("source_sequence_number", "long", "that snapshot's sequence number"),
         Column("chunk_ids", "list<string>", "the version's chunks in reading order"),
         Column("is_deleted", "boolean", "whether no version of the document is left"),
-        Column("restored_from", "string", "the batch that made the version, or found the document deleted; null where no version is left"),
+        Column("restored_from", "string", "the batch that made the version, or removed the document; null where no version is left"),
         Column("is_changed", "boolean", "whether another version than now becomes current"),
         Column("upsert_count", "long", "records of the document that are written"),
         Column("delete_count", "long", "records of the document that are removed"),

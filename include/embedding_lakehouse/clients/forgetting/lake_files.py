@@ -4,15 +4,14 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from pyiceberg.table import Table as IcebergTable
-
 from embedding_lakehouse.clients.forgetting.erasures import Notes, named
-from embedding_lakehouse.clients.forgetting.half_written import half_written, is_given_up
+from embedding_lakehouse.clients.forgetting.half_written import half_written
 from embedding_lakehouse.clients.forgetting.holdings import files_of, is_in_statistics, says
 from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, lead_on
 from embedding_lakehouse.clients.forgetting.rewriting import Erasing
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.parts import StoredFile, remove_file, stored_files
+from embedding_lakehouse.clients.maintenance import WRITING
+from embedding_lakehouse.clients.parts import remove_file, stored_files
 from embedding_lakehouse.core.schema import ALL_TABLES
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 
@@ -61,26 +60,20 @@ def _removed(lake: Lake, erasure_id: str, erasing: Erasing, figures: dict[str, i
 
 
 def _remove_unfinished(erasing: Erasing, started_at: datetime) -> int:
-    """Remove files that killed writers left half-written: what they hold cannot be read."""
-    left = _unfinished(erasing.table, started_at)[0]
+    """Remove parts that writers had not finished when the erasure began: what they hold cannot be read. A writer that lives fails by it."""
+    table = erasing.table
+    found = stored_files(table, table.location().rstrip("/"))
+    left = [file.location for file in found if file.location.endswith(WRITING) and file.modified_at < started_at]
     for file in left:
-        remove_file(erasing.table, file.location)
+        remove_file(table, file)
     return len(left)
-
-
-def _unfinished(table: IcebergTable, started_at: datetime) -> tuple[list[StoredFile], list[StoredFile]]:
-    """The half-written files of a table: those that no writer will finish, and those that one may."""
-    found = half_written(table, stored_files(table, table.location().rstrip("/")))
-    given_up = [file for file in found if is_given_up(file, started_at)]
-    return given_up, [file for file in found if file not in given_up]
 
 
 def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     """Read every file of the lake once more: how many files were read, and what is left of the documents, by table and kind."""
     notes = Notes(lake, erasure_id)
     forgotten = notes.forgotten()
-    started_at = named(lake, erasure_id)["started_at"]
-    read, left, being_written = dict.fromkeys(("parquet", "avro", "other"), 0), dict[str, int](), 0
+    read, left, unfinished = dict.fromkeys(("parquet", "avro", "other"), 0), dict[str, int](), 0
     for declared in ALL_TABLES:
         table = lake.table(declared)
         erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
@@ -88,10 +81,8 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]
         other = [file for file in files if not file.endswith((".parquet", ".avro"))]
-        given_up, unfinished = _unfinished(table, started_at)
         rest = {
             "files that were to be removed": len(erasing.tainted & set(files)),
-            "half-written files": len(given_up),
             "rows": erasing.find(),
             "statistics": sum(is_in_statistics(table, file, forgotten) for file in parquet),
             "snapshots": erasing.reached(),
@@ -100,8 +91,8 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
         }
         left |= {f"{kind} of {declared.name}": count for kind, count in rest.items() if count}
         read = {"parquet": read["parquet"] + len(parquet), "avro": read["avro"] + len(avro), "other": read["other"] + len(other)}
-        being_written += len(unfinished)
-    return {"files_read": read, "files_being_written": being_written, "left": left}
+        unfinished += len(half_written(table, stored_files(table, table.location().rstrip("/"))))
+    return {"files_read": read, "files_half_written": unfinished, "left": left}
 
 
 def done(lake: Lake, erasure_id: str) -> dict[str, dict[str, int]]:

@@ -56,11 +56,11 @@ def _certificate(lake: Lake, row: dict[str, Any], evidence: dict[str, Any]) -> d
         "records_removed": notes.read(RECORDS, {}),
         "checked": evidence,
         "purchases_in_bulk": bought.as_note(),
-        "out_of_reach": [*UNREACHABLE, *bought.out_of_reach, *_being_written(evidence)],
+        "out_of_reach": [*UNREACHABLE, *bought.out_of_reach, *_half_written(evidence)],
     }
 
 
-def _being_written(evidence: dict[str, Any]) -> list[str]:
-    count = evidence.get("files_being_written", 0)
-    said = f"{count} files that were being written, or that killed writers had just left half-written: erase the documents once more later"
-    return [said] if count else []
+def _half_written(evidence: dict[str, Any]) -> list[str]:
+    count = evidence.get("files_half_written", 0)
+    said = "files that writers had not finished, or that killed ones left half-written: maintain_tables removes these after orphan_days"
+    return [f"{count} {said}"] if count else []
