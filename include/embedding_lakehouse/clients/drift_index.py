@@ -3,15 +3,13 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
 from typing import Any
 
 from embedding_lakehouse.clients.iceberg import scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.pinecone import VectorIndex
 from embedding_lakehouse.clients.rebuilds import best_neighbours, release_ids
-from embedding_lakehouse.clients.sync_plans import SLICE_CHUNKS
-from embedding_lakehouse.core.batches import hash_range
+from embedding_lakehouse.clients.sync_plans import slices
 from embedding_lakehouse.core.index_tables import INDEX_RECONCILIATIONS
 from embedding_lakehouse.core.rebuilds import NEIGHBOURS, recall
 from embedding_lakehouse.core.releases import ReleaseRow
@@ -68,11 +66,9 @@ def probe_recall(lake: Lake, index: VectorIndex, release: ReleaseRow) -> tuple[f
 
 def _exact_neighbours(lake: Lake, release: ReleaseRow, probes: list[str]) -> dict[str, set[str]]:
     nearest = defaultdict[str, list[tuple[float, str]]](list)
-    slices = max(1, ceil(release["record_count"] / SLICE_CHUNKS))
     names = {"versions": release["versions_snapshot"], "embeddings": release["embeddings_snapshot"]}
     name, metric = release["profile"], release["metric"]
-    for number in range(slices):
-        low, high = hash_range(number, slices)
+    for low, high in slices(release["record_count"]):
         binds = [name, name, low, high, name, ",".join(probes), name, low, high, metric, metric]
         for probe, record_id, similarity in lake.sql.stream("drift/exact_neighbours", binds, **names):
             nearest[probe].append((similarity, record_id))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.iceberg import head_snapshot
+from embedding_lakehouse.clients.iceberg import head_snapshot, is_own_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import PUBLISHED, BatchRow
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
@@ -96,7 +96,7 @@ def _of_batch(lake: Lake, profile: str, batch: BatchRow, versions: Timeline, emb
 
 
 def _made_by(table: IcebergTable, batch_id: str) -> int | None:
-    found = [one for one in table.snapshots() if one.summary and one.summary.additional_properties.get("batch_id") == batch_id]
+    found = [one for one in table.snapshots() if is_own_snapshot(one, batch_id)]
     return found[-1].snapshot_id if found else None
 
 

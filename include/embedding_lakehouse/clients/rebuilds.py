@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
 from embedding_lakehouse.clients.iceberg import scan, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.moments import Moment
-from embedding_lakehouse.clients.sync_plans import SLICE_CHUNKS
-from embedding_lakehouse.core.batches import hash_range
+from embedding_lakehouse.clients.sync_plans import slices
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.rebuilds import Measured
 from embedding_lakehouse.core.releases import ReleaseRow
@@ -98,10 +96,9 @@ def release_ids(lake: Lake, release: ReleaseRow, prefix: str = "") -> Iterator[s
 def exact_neighbours(lake: Lake, profile: Profile, metric: str, sync: Sync, probes: dict[str, np.ndarray]) -> dict[str, set[str]]:
     """The ten nearest records of each probe among all that the sync wrote, with those that tie with the tenth."""
     nearest = dict[str, list[tuple[float, str]]]({probe: [] for probe in probes})
-    slices = max(1, ceil(sync.record_count / SLICE_CHUNKS))
     of_profile = [profile.model_version, profile.name]
-    for number in range(slices):
-        binds = [*of_profile, sync.sync_id, ",".join(probes), sync.sync_id, *hash_range(number, slices), *of_profile, metric, metric]
+    for bounds in slices(sync.record_count):
+        binds = [*of_profile, sync.sync_id, ",".join(probes), sync.sync_id, *bounds, *of_profile, metric, metric]
         for probe, record_id, similarity in lake.sql.stream("releases/exact_neighbours", binds, embeddings=sync.embeddings_after):
             nearest[probe].append((similarity, record_id))
     return {probe: best_neighbours(found) for probe, found in nearest.items()}

@@ -117,9 +117,8 @@ def _follow(lake: Lake, profile: Profile, span: Span, sync: Sync, batch_ids: tup
     ledger = [profile.name, batch_ids, profile.name, profile.name, batch_ids]
     (chunk_count,) = lake.sql.row("changes/measure_sync_of_batches", ledger, **names)
     shards = shard_count(chunk_count, SHARD_RECORDS, MOST_SHARDS)
-    slices = max(1, ceil(chunk_count / SLICE_CHUNKS))
-    for slice_number in range(slices):
-        rows = [*hash_range(slice_number, slices), profile.model_version, profile.name, batch_ids]
+    for bounds in slices(chunk_count):
+        rows = [*bounds, profile.model_version, profile.name, batch_ids]
         lake.sql.execute("changes/plan_sync_of_batches", [*ledger, *rows, sync.sync_id, shards], **names)
     found = lake.sql.rows("changes/sum_up_sync", [sync.sync_id, sync.sync_id])
     if any(missing for *_, missing, _, _ in found):
@@ -177,12 +176,16 @@ def measure(lake: Lake, profile: Profile, span: Span, unrecorded: list[str]) -> 
     return chunk_count, record_count
 
 
+def slices(chunk_count: int) -> list[tuple[str, str]]:
+    """The ranges of chunk ids by which statements work through so many chunks, about SLICE_CHUNKS in each; one at least."""
+    count = max(1, ceil(chunk_count / SLICE_CHUNKS))
+    return [hash_range(number, count) for number in range(count)]
+
+
 def _write_plan(lake: Lake, profile: Profile, span: Span, sync: Sync, chunk_count: int) -> None:
-    slices = max(1, ceil(chunk_count / SLICE_CHUNKS))
     shards = shard_count(chunk_count, SHARD_RECORDS, MOST_SHARDS)
     has_before, covers = span.versions_before is not None, ",".join(sync.covers)
-    for slice_number in range(slices):
-        bounds = hash_range(slice_number, slices)
+    for bounds in slices(chunk_count):
         binds = [
             *(profile.name, has_before, profile.name, covers),
             *(profile.name, has_before, profile.name, *bounds),

@@ -61,9 +61,11 @@ def batches_to_follow(rows: list[BatchRow], profile: str, added: set[str]) -> li
     if not added <= known.keys():
         return None
     own = [known[batch_id] for batch_id in sorted(added) if known[batch_id]["profile"] == profile]
-    first = min((row["batch_number"] for row in own), default=None)
-    later = [row for row in rows if first is not None and row["profile"] == profile and row["batch_number"] >= first]
-    is_plain = all(row["kind"] != ROLL_BACK and row["state"] in (FOLLOWED if row in own else WITHOUT_ROWS) for row in later)
+    if not own:
+        return []
+    first = min(row["batch_number"] for row in own)
+    later = [row for row in rows if row["profile"] == profile and row["batch_number"] >= first]
+    is_plain = all(row["kind"] != ROLL_BACK and row["state"] in (FOLLOWED if row["batch_id"] in added else WITHOUT_ROWS) for row in later)
     return [row["batch_id"] for row in own] if is_plain else None
 
 

@@ -28,7 +28,7 @@ def half_written(table: IcebergTable, stored: list[StoredFile]) -> list[StoredFi
     left = [file for file in stored if not _is_whole(table, file)]
     others = [file for file in left if not file.location.endswith(WRITING)]
     # A writer may have finished one meanwhile.
-    if damaged := [file.location for file in _needed(table, others) if not _is_whole(table, file)] if others else []:
+    if damaged := [file.location for file in _needed(table, others) if not _is_whole(table, file)]:
         raise LakehouseError(
             f"{' or '.join(damaged)} is not whole, and a snapshot of {'.'.join(table.name())} needs it: restore it from a backup of the "
             "storage, then run the task again"
@@ -38,6 +38,8 @@ def half_written(table: IcebergTable, stored: list[StoredFile]) -> list[StoredFi
 
 def _needed(table: IcebergTable, files: list[StoredFile]) -> list[StoredFile]:
     """Those of the files that a snapshot of the table needs; where that cannot be read, the manifests that may be the reason."""
+    if not files:
+        return []
     table.refresh()
     try:
         known = references(table)

@@ -29,9 +29,15 @@ WORK_FOLDER = "erasures_at_work"
 
 def files_of(table: IcebergTable) -> list[str]:
     """Every whole file below the table's location, but for the notes of erasures at work. Raises LakehouseError as `half_written` does."""
+    return listed(table)[0]
+
+
+def listed(table: IcebergTable) -> tuple[list[str], int]:
+    """The files as `files_of` has them, and how many others are half-written."""
     found = stored_files(table, table.location().rstrip("/"))
-    locations = {file.location for file in found} - {file.location for file in half_written(table, found)}
-    return sorted(file for file in locations if f"/{WORK_FOLDER}/" not in file)
+    unfinished = {file.location for file in half_written(table, found)}
+    locations = {file.location for file in found} - unfinished
+    return sorted(file for file in locations if f"/{WORK_FOLDER}/" not in file), len(unfinished)
 
 
 def look_through(lake: Lake, doc_ids: frozenset[str]) -> tuple[Forgotten, dict[str, set[str]]]:

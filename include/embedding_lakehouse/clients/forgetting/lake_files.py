@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from embedding_lakehouse.clients.forgetting.erasures import Notes, named
-from embedding_lakehouse.clients.forgetting.half_written import half_written
-from embedding_lakehouse.clients.forgetting.holdings import files_of, is_in_statistics, says
+from embedding_lakehouse.clients.forgetting.holdings import is_in_statistics, listed, says
 from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, lead_on
 from embedding_lakehouse.clients.forgetting.rewriting import Erasing
 from embedding_lakehouse.clients.lake import Lake
@@ -77,7 +76,7 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     for declared in ALL_TABLES:
         table = lake.table(declared)
         erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
-        files = files_of(table)
+        files, half_written = listed(table)
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]
         other = [file for file in files if not file.endswith((".parquet", ".avro"))]
@@ -91,7 +90,7 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
         }
         left |= {f"{kind} of {declared.name}": count for kind, count in rest.items() if count}
         read = {"parquet": read["parquet"] + len(parquet), "avro": read["avro"] + len(avro), "other": read["other"] + len(other)}
-        unfinished += len(half_written(table, stored_files(table, table.location().rstrip("/"))))
+        unfinished += half_written
     return {"files_read": read, "files_half_written": unfinished, "left": left}
 
 
