@@ -44,6 +44,8 @@ print(json.dumps({
     "runs": dag.max_active_runs,
     "catchup": dag.catchup,
     "is_text": isinstance(dag.schedule, str),
+    "is_scheduled": dag.schedule is not None,
+    "time": getattr(timetable, "_expression", ""),
     "patience": getattr(timetable, "_run_immediately", timedelta(0)).total_seconds(),
     "retries": {task.task_id: task.retries for task in dag.tasks},
     "undescribed": [param for param in dag.params if not dag.params.get_param(param).description],
@@ -81,6 +83,11 @@ def test_its_runs_never_overlap_and_never_catch_up(dag: dict) -> None:
 
 def test_a_dag_that_is_switched_on_waits_for_its_time(dag: dict) -> None:
     assert (dag["is_text"], dag["patience"]) == (False, 0)
+
+
+def test_what_runs_by_itself_has_a_time_too(dag: dict) -> None:
+    # Where a run failed for good, or died before its asset's event, no event tells the next DAG.
+    assert bool(dag["time"]) == dag["is_scheduled"]
 
 
 def test_every_task_is_tried_again(dag: dict) -> None:

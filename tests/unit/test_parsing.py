@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -268,20 +269,29 @@ def test_a_slow_document_is_given_up_and_the_next_one_is_read(read: Reader) -> N
     assert following.text.strip() == "Good"
 
 
-def test_a_parser_that_dies_costs_its_document_and_nothing_else(read: Reader) -> None:
+def test_a_parser_that_is_killed_costs_its_document_this_time_and_nothing_else(read: Reader) -> None:
     with Sandbox(PATIENCE) as victim:
         read("a.pdf", pdf_of("Good"), victim)
-        threading.Thread(target=_kill_busy_child).start()
+        threading.Thread(target=_end_busy_child, args=[signal.SIGKILL]).start()
         killed = read("slow.pdf", slow_pdf(), victim)
         following = read("a.pdf", pdf_of("Good"), victim)
-    assert killed.code == "unparseable"
+    # The code of what is read again with the next ingestion: the document is not to blame.
+    assert killed.code == "unreadable"
     assert "SIGKILL" in killed.reason
     assert following.text.strip() == "Good"
 
 
-def _kill_busy_child() -> None:
+def test_a_document_that_crashes_its_parser_is_to_blame(read: Reader) -> None:
+    with Sandbox(PATIENCE) as victim:
+        read("a.pdf", pdf_of("Good"), victim)
+        threading.Thread(target=_end_busy_child, args=[signal.SIGSEGV]).start()
+        crashed = read("slow.pdf", slow_pdf(), victim)
+    assert (crashed.code, "SIGSEGV" in crashed.reason) == ("unparseable", True)
+
+
+def _end_busy_child(signal_number: int) -> None:
     time.sleep(0.5)
-    max(psutil.Process().children(), key=lambda child: child.create_time()).kill()
+    max(psutil.Process().children(), key=lambda child: child.create_time()).send_signal(signal_number)
 
 
 def test_no_child_outlives_its_sandbox(read: Reader) -> None:

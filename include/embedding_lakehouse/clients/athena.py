@@ -111,9 +111,9 @@ class AthenaService:
         retrying = Retrying(retry=retry_if_exception_type(TransientError), stop=stop, wait=wait, reraise=True)
         return retrying(self.ask, operation, **request)
 
-    def cursor(self) -> "AthenaCursor":
-        """A cursor for one statement."""
-        return AthenaCursor(self)
+    def cursor(self, seconds: float | None = None) -> "AthenaCursor":
+        """A cursor for one statement, which is stopped after so many seconds."""
+        return AthenaCursor(self, seconds=seconds)
 
     def close(self) -> None:
         """Nothing is held open between two statements."""
@@ -124,6 +124,7 @@ class AthenaCursor:
     """One statement, as DB-API has it: `execute`, `fetchmany`, `description`, `close`."""
 
     service: AthenaService
+    seconds: float | None = None
     token: str = field(default_factory=lambda: str(uuid4()))
     query_id: str | None = None
     description: list[tuple[str, str]] | None = None
@@ -148,7 +149,7 @@ class AthenaCursor:
     def _prepared(self, text: str) -> str:
         """A view as Athena keeps it; which of its columns are times, a query without a row says."""
         if body := view_body(text):
-            asked = AthenaCursor(self.service, f"{self.token}-columns").execute(f"select * from ({body}) limit 0")  # noqa: S608
+            asked = AthenaCursor(self.service, self.seconds, f"{self.token}-columns").execute(f"select * from ({body}) limit 0")  # noqa: S608
             return view_without_zones(text, _columns(self.service.ask_patiently("get_query_results", QueryExecutionId=asked.query_id)))
         return text
 
@@ -161,6 +162,7 @@ class AthenaCursor:
 
     def _ended(self) -> dict[str, Any]:
         """What Athena says of the query once it has ended well."""
+        waited = 0.0
         with _noting_termination() as terminated:
             try:
                 for wait in chain(WAITS, repeat(LONGEST_WAIT)):
@@ -169,7 +171,10 @@ class AthenaCursor:
                     ]
                     if query["Status"]["State"] in ENDED:
                         break
+                    if self.seconds is not None and waited >= self.seconds:
+                        raise StatementFailed(TransientError, f"took longer than {self.seconds:g} s and was stopped")
                     self.service.sleep(wait)
+                    waited += wait
                     if terminated:
                         self._stop()
             except BaseException:

@@ -19,6 +19,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
+from embedding_lakehouse.clients.airflow_connections import named_absence
 from embedding_lakehouse.core.tables import Table
 from embedding_lakehouse.errors import ConfigurationError, ConflictError
 
@@ -38,7 +39,8 @@ def catalog_from_connection(conn_id: str = "iceberg_default") -> Catalog:
     """The catalog behind an Airflow connection of type `iceberg`: SQL, Glue or REST, as its extras say."""
     from airflow.providers.apache.iceberg.hooks.iceberg import IcebergHook
 
-    return IcebergHook(iceberg_conn_id=conn_id).catalog
+    with named_absence(conn_id, "iceberg"):
+        return IcebergHook(iceberg_conn_id=conn_id).catalog
 
 
 def load_table(catalog: Catalog, table: Table) -> IcebergTable:

@@ -14,16 +14,22 @@ from embedding_lakehouse.core.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """One lake through its two doors: PyIceberg writes, SQL decides."""
+    """One lake through its two doors: PyIceberg writes, SQL decides. For who only reads, nothing is set up."""
 
     catalog: Catalog
     sql: SqlEngine
+    is_only_read: bool = False
 
     def table(self, table: Table) -> IcebergTable:
-        """The Iceberg table as it is now. A lakehouse that was never set up gets all its tables here."""
+        """The Iceberg table as it is now. A lakehouse that was never set up gets all its tables here.
+
+        Raises MissingTable where the lake is only read.
+        """
         try:
             return load_table(self.catalog, table)
         except MissingTable:
+            if self.is_only_read:
+                raise
             for declared in ALL_TABLES:
                 ensure_table(self.catalog, declared)
             return load_table(self.catalog, table)

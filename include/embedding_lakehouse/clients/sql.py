@@ -16,6 +16,7 @@ from typing import Any
 import trino.exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from embedding_lakehouse.clients.airflow_connections import airflow_connection
 from embedding_lakehouse.clients.athena_errors import CONFLICTS, EXPIRED, GONE, OUTDATED, StatementFailed
 from embedding_lakehouse.core.texts import is_writable
 from embedding_lakehouse.errors import ConfigurationError, ConflictError, InputError, LakehouseError, TransientError, quoted
@@ -29,6 +30,8 @@ TRINO, ATHENA = "trino", "athena"
 ATHENA_TYPES = {"athena", "aws"}
 # Errors by which Trino says that the same statement may succeed later: starting up, or out of workers.
 NOT_READY = {"SERVER_STARTING_UP", "NO_NODES_AVAILABLE", "SERVER_SHUTTING_DOWN", "CATALOG_UNAVAILABLE"}
+# Trino answers each request within about a second, whatever the statement takes; its client asks three times.
+SILENT_SECONDS = 5.0
 
 Row = tuple[Any, ...]
 
@@ -98,7 +101,8 @@ class SqlEngine:
     """A SQL engine by its name and a function that opens a DB-API connection to it.
 
     `patience` is how many seconds a start is awaited, `conn_id` the Airflow connection that errors name, `longest` how long a statement
-    may be with its binds: characters in Trino, bytes of UTF-8 in Athena.
+    may be with its binds: characters in Trino, bytes of UTF-8 in Athena. `statement_seconds` is how long the engine may take for a
+    statement, its queue included: by default as long as it needs, as for a task.
     """
 
     name: str
@@ -106,6 +110,7 @@ class SqlEngine:
     patience: float = 60
     conn_id: str = "trino_default"
     longest: int = 1_000_000
+    statement_seconds: int | None = None
 
     def rows(self, path: str, binds: Sequence[Any] = (), **names: int | str) -> list[Row]:
         """All rows that the statement answers."""
@@ -135,13 +140,25 @@ class SqlEngine:
 
     def _answers(self, path: str, binds: Sequence[Any], names: dict[str, int | str]) -> Iterator[tuple[list[str], Row]]:
         text, values = bound(path, render(path, names, self.name), binds)
-        with _NamedErrors(path, self.conn_id), closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+        with _NamedErrors(path, self.conn_id), closing(self.connect()) as connection, closing(self._cursor(connection)) as cursor:
             self._retrying(_submit, cursor, text, values)
             while rows := cursor.fetchmany(10_000):
                 columns = [column[0] for column in cursor.description]
                 coded = {place for place, column in enumerate(cursor.description) if column[1] == "json"}
                 for row in rows:
                     yield columns, _decoded(row, coded) if coded else tuple(row)
+
+    def _cursor(self, connection: Any) -> Any:
+        """A cursor whose statements end within `statement_seconds`."""
+        if self.statement_seconds is None:
+            return connection.cursor()
+        if self.name == ATHENA:
+            return connection.cursor(self.statement_seconds)
+        connection.request_timeout = SILENT_SECONDS
+        # It travels with the statement; `set session` would be another one.
+        session = connection._client_session
+        session.properties = {**session.properties, "query_max_run_time": f"{self.statement_seconds}s"}
+        return connection.cursor()
 
     @property
     def _retrying(self) -> Retrying:
@@ -210,9 +227,7 @@ class _NamedErrors:
 
 def engine_from_connection(conn_id: str = "trino_default") -> SqlEngine:
     """The engine behind an Airflow connection: Athena where it is of type `athena` or `aws`, else Trino."""
-    from airflow.sdk import BaseHook
-
-    if BaseHook.get_connection(conn_id).conn_type in ATHENA_TYPES:
+    if airflow_connection(conn_id, "trino or athena").conn_type in ATHENA_TYPES:
         from embedding_lakehouse.clients.athena import MOST_BYTES
         from embedding_lakehouse.clients.athena_connection import athena_service
 

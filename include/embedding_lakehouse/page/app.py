@@ -1,6 +1,7 @@
 """Put the page together: the pages, their files, and a readable page for what goes wrong."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from embedding_lakehouse import settings
+from embedding_lakehouse.clients.catalog_errors import UNREACHABLE
 from embedding_lakehouse.errors import ConfigurationError, InputError, LakehouseError
 from embedding_lakehouse.page.links import Links
 from embedding_lakehouse.page.rendering import render
@@ -17,7 +19,7 @@ from embedding_lakehouse.page.routes import router
 from embedding_lakehouse.page.showing import Sources
 
 STATIC = Path(__file__).parent / "static"
-NOT_ANSWERING = "The SQL engine or the index does not answer right now. Nothing is lost: try again in a moment."
+NOT_ANSWERING = "The SQL engine, the catalog or the index does not answer right now. Nothing is lost: try again in a moment."
 UNEXPECTED = "Something went wrong that the page did not expect. The log of Airflow's API server says what."
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ def create_app(sources: Sources | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refused_input)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(LakehouseError, _lakehouse_error)
+    for unreachable in UNREACHABLE:
+        app.add_exception_handler(unreachable, _lost)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -46,7 +50,8 @@ def _refused_input(request: Request, error: Exception) -> HTMLResponse:
 def _refused(request: Request, error: Exception) -> HTMLResponse:
     status = error.status_code if isinstance(error, HTTPException) else 400
     title = {404: "There is no such page", 405: "Pages are only read"}.get(status, "That cannot be shown")
-    return _message(request, status, title, "The links above lead to all pages.")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return _message(request, status, title, "The links above lead to all pages.", headers)
 
 
 def _lakehouse_error(request: Request, error: Exception) -> HTMLResponse:
@@ -59,13 +64,18 @@ def _lakehouse_error(request: Request, error: Exception) -> HTMLResponse:
     return _message(request, 503, "No answer", NOT_ANSWERING)
 
 
+def _lost(request: Request, error: Exception) -> HTMLResponse:
+    logger.warning("the page %s could not be shown", request.url.path, exc_info=error)
+    return _message(request, 503, "No answer", NOT_ANSWERING)
+
+
 def _unexpected(request: Request, error: Exception) -> HTMLResponse:
     logger.error("the page %s failed", request.url.path, exc_info=error)
     return _message(request, 500, "The page failed", UNEXPECTED)
 
 
-def _message(request: Request, status: int, title: str, message: str) -> HTMLResponse:
-    return HTMLResponse(render("message.html", refresh=None, links=_links(request), title=title, message=message), status)
+def _message(request: Request, status: int, title: str, message: str, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    return HTMLResponse(render("message.html", refresh=None, links=_links(request), title=title, message=message), status, headers)
 
 
 def _links(request: Request) -> Links | None:

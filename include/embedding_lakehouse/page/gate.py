@@ -4,7 +4,7 @@ Nothing heavy is imported here: strangers are refused before the page itself is 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,11 @@ HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",
 }
+
+
+def _caching(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """What may be kept: a page with its documents' texts nowhere, a file by the browser alone, which asks each time whether it changed."""
+    return b"private, no-cache" if any(name.lower() == b"etag" for name, _ in headers) else b"no-store"
 
 
 class Reader(Protocol):
@@ -61,9 +66,13 @@ class Gate:
             return await send({"type": "websocket.close", "code": 1008})
         request = Request(scope, receive)
 
+        # A file's mount changes the root path; the page's own addresses start here.
+        request.state.base = scope.get("root_path", "")
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS.items()]
+                headers = message.get("headers", [])
+                message["headers"] = [*headers, *HEADERS.items(), (b"cache-control", _caching(headers))]
             await send(message)
 
         try:

@@ -17,7 +17,7 @@ class Links:
     @classmethod
     def of(cls, request: Request, profile: str) -> "Links":
         """The addresses as this request came in."""
-        return cls(request.scope.get("root_path", ""), request.scope.get("app_root_path", ""), profile)
+        return cls(request.state.base, request.scope.get("app_root_path", ""), profile)
 
     def page(self, path: str = "", **values: str | int | None) -> str:
         """A page under the same profile, or under another that `profile` names."""

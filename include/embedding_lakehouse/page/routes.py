@@ -1,7 +1,8 @@
-"""The pages, each a GET: nothing is changed here."""
+"""The pages, each a GET or HEAD: nothing is changed here."""
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -32,9 +33,10 @@ DocId = Annotated[str, Query(min_length=1, max_length=2_000)]
 BatchNumber = Annotated[int | None, Query(ge=0, le=2**62)]
 
 router = APIRouter(default_response_class=HTMLResponse)
+_page = partial(router.api_route, methods=["GET", "HEAD"])
 
 
-@router.get("/")
+@_page("/")
 def overview(asked: Asked) -> HTMLResponse:
     """How it is: release, freshness, coverage, batches, checks, drift, fidelity, cost, alerts."""
     reading = asked.reading()
@@ -83,21 +85,21 @@ def _progress(asked: Showing, batches: Iterable[Batch | BatchDetails]) -> dict[s
     return {batch.batch_id: asked.sources.progress(batch.dag_id or "", batch.run_id or "") for batch in running}
 
 
-@router.get("/documents")
+@_page("/documents")
 def documents(asked: Asked, doc_id: Annotated[str, Query(max_length=2_000)] = "") -> HTMLResponse:
     """Look a document up by its id, or a part of it."""
     found = asked.reading().documents(doc_id, SHOWN_DOCUMENTS) if doc_id else []
     return asked.page("documents.html", doc_id=doc_id, found=found, most=SHOWN_DOCUMENTS)
 
 
-@router.get("/document")
+@_page("/document")
 def document(asked: Asked, doc_id: DocId, version: BatchNumber = None, than: BatchNumber = None) -> HTMLResponse:
     """A document's versions, one of them with its chunks and with what changed since another, and where its records are."""
     history = document_history(asked.sources.lake(), asked.profile, doc_id, version, than)
     return asked.page("document.html", 200 if history else 404, doc_id=doc_id, history=history)
 
 
-@router.get("/batches")
+@_page("/batches")
 def batches(asked: Asked, before: BatchNumber = None) -> HTMLResponse:
     """The batches, the newest first, page by page."""
     found = asked.reading().batches(SHOWN_BATCHES + 1, before)
@@ -107,7 +109,7 @@ def batches(asked: Asked, before: BatchNumber = None) -> HTMLResponse:
     return asked.page("batches.html", batches=shown, before=before, next_before=next_before, progress=progress, refresh=refresh)
 
 
-@router.get("/batches/{batch_id}")
+@_page("/batches/{batch_id}")
 def batch(asked: Asked, batch_id: str) -> HTMLResponse:
     """One batch with its checks and their offending rows."""
     reading = asked.reading()
@@ -119,7 +121,7 @@ def batch(asked: Asked, batch_id: str) -> HTMLResponse:
     return asked.page("batch.html", 200 if known else 404, **(found | around))
 
 
-@router.get("/drift")
+@_page("/drift")
 def drift(asked: Asked) -> HTMLResponse:
     """The verdicts on drift, and every measure over time."""
     reading = asked.reading()
@@ -132,7 +134,7 @@ def drift(asked: Asked) -> HTMLResponse:
     return asked.page("drift.html", verdicts=found["verdicts"], charts=[*charts, *([fidelity] if fidelity else [])])
 
 
-@router.get("/releases")
+@_page("/releases")
 def releases(asked: Asked) -> HTMLResponse:
     """The releases of the index, and what may be done with them."""
     reading = asked.reading()
@@ -140,7 +142,7 @@ def releases(asked: Asked) -> HTMLResponse:
     return asked.page("releases.html", **found)
 
 
-@router.get("/search")
+@_page("/search")
 def search_index(
     asked: Asked,
     question: Annotated[str, Query(max_length=2_000)] = "",
@@ -153,7 +155,7 @@ def search_index(
     return asked.page("search.html", question=question, top_k=top_k, most=MOST_MATCHES, matches=matches)
 
 
-@router.get("/receipt")
+@_page("/receipt")
 def receipt(
     asked: Asked,
     record_id: Annotated[str, Query(min_length=1, max_length=512)],
@@ -167,7 +169,7 @@ def receipt(
     return asked.page("receipt.html", 200 if found else 404, record_id=record_id, receipt=found, reason=reason)
 
 
-@router.get("/trigger/{dag_id}")
+@_page("/trigger/{dag_id}")
 def trigger(asked: Asked, dag_id: str) -> HTMLResponse:
     """The form that triggers a DAG, with the values of the link."""
     if dag_id not in FORMS:

@@ -24,6 +24,8 @@ from embedding_lakehouse.page.rendering import render
 
 # A person waits: what does not answer is said, not waited for as a task does.
 PATIENCE_SECONDS = 3
+INDEX_SECONDS = 10
+STATEMENT_SECONDS = 30
 COVERAGE_SECONDS = 60
 
 # Tasks of a run by their id: how many of them are done, and how many there are.
@@ -35,18 +37,17 @@ def sql_engine() -> SqlEngine:
     conn_id = os.environ.get("EMBEDDING_LAKEHOUSE_PAGE_TRINO") or "trino_default"
     if not CONNECTION_ID.fullmatch(conn_id):
         raise ConfigurationError(f"EMBEDDING_LAKEHOUSE_PAGE_TRINO is {quoted(conn_id)}: it must be the id of an Airflow connection")
-    engine = engine_from_connection(conn_id)
-    return replace(engine, patience=PATIENCE_SECONDS)
+    return replace(engine_from_connection(conn_id), patience=PATIENCE_SECONDS, statement_seconds=STATEMENT_SECONDS)
 
 
 def connect() -> Lake:
     """The lake behind `iceberg_default` and that engine: receipts and what changed ask for snapshots too."""
-    return Lake(catalog_from_connection(), sql_engine())
+    return Lake(catalog_from_connection(), sql_engine(), is_only_read=True)
 
 
 def index_service() -> IndexService:
     """The index behind `pinecone_default`."""
-    return replace(service_from_connection(), patience=PATIENCE_SECONDS)
+    return replace(service_from_connection(), patience=PATIENCE_SECONDS, request_seconds=INDEX_SECONDS)
 
 
 def no_progress(dag_id: str, run_id: str) -> Mapping[str, tuple[int, int]]:

@@ -13,6 +13,7 @@ import pytest
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients.pinecone import IndexBusy, IndexService, VectorIndex
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.core.delays import LONGEST
 from embedding_lakehouse.core.records import encode_record, pack
 from embedding_lakehouse.errors import ConfigurationError
 from embedding_lakehouse.steps.set_up_index import create_index
@@ -77,6 +78,13 @@ def test_a_wait_that_the_index_asks_for_is_never_cut_short(recorder: Recorder):
     with pytest.raises(IndexBusy):
         VectorIndex(recorder.address, API_KEY, patience=5).upsert(bodies_of(1))
     assert len(recorder.bodies) == 1
+
+
+@pytest.mark.parametrize("recorder", [(429, b"slow down", {"Retry-After": "3600"})], indirect=True)
+def test_an_index_that_asks_for_an_hour_is_asked_again_before(recorder: Recorder):
+    with pytest.raises(IndexBusy) as busy:
+        VectorIndex(recorder.address, API_KEY, patience=5).upsert(bodies_of(1))
+    assert busy.value.retry_after == LONGEST
 
 
 @pytest.mark.parametrize("recorder", [(200, b'{"upsertedCount": 1}', {})], indirect=True)

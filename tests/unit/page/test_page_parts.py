@@ -2,19 +2,26 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
+import requests
 import trino.dbapi
+from botocore.exceptions import NoCredentialsError
 from fastapi import FastAPI
+from pyiceberg.catalog.sql import SqlCatalog
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.sql import SqlEngine
 from embedding_lakehouse.core.text_changes import Line, text_changes
 from embedding_lakehouse.page.charts import drift_charts
@@ -45,6 +52,15 @@ def test_who_is_refused_never_loads_the_page(status: int) -> None:
     answer = TestClient(Gate(lambda: made.append(FastAPI()) or made[0], Refusing(status))).get("/anything")
     assert (answer.status_code, made) == (status, [])
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_page_is_kept_nowhere_and_a_file_by_the_browser_alone() -> None:
+    browser = client(Sources(sql=dead_trino))
+    kept = {
+        path: browser.get(path).headers["cache-control"] for path in ("/trigger/switch_release", "/static/none.css", "/static/page.css")
+    }
+    assert kept == {"/trigger/switch_release": "no-store", "/static/none.css": "no-store", "/static/page.css": "private, no-cache"}
 
 
 def test_the_page_is_made_once() -> None:
@@ -65,6 +81,62 @@ def test_a_trino_that_is_down_is_said_plainly(path: str) -> None:
     assert answer.status_code == 503
     assert "does not answer right now" in answer.text
     assert "Traceback" not in answer.text and SECRET not in answer.text and "trino.exceptions" not in answer.text
+
+
+class Silent(ThreadingHTTPServer):
+    """Takes a request, keeps its headers, and never answers it."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self.is_over = Event()
+        super().__init__(("127.0.0.1", 0), SilentHandler)
+
+
+class SilentHandler(BaseHTTPRequestHandler):
+    """One request to it."""
+
+    server: Silent
+
+    def do_POST(self) -> None:
+        self.server.heard.append(self.headers)
+        self.server.is_over.wait(60)
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    server = Silent()
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.is_over.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_trino_that_is_silent_is_given_up_before_it_answers(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_lakehouse.clients.sql.SILENT_SECONDS", 0.2)
+    connection = {"host": "127.0.0.1", "port": silent.server_port, "user": "somebody", "http_scheme": "http"}
+    engine = SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0, statement_seconds=30)
+    answer = client(Sources(sql=lambda: engine)).get("/batches")
+    assert (answer.status_code, "does not answer right now" in answer.text, silent.is_over.is_set()) == (503, True, False)
+    assert {headers["X-Trino-Session"] for headers in silent.heard} == {"query_max_run_time=30s"}
+
+
+@pytest.mark.parametrize(
+    "error", [requests.ConnectionError(SECRET), OperationalError("select", {}, Exception(SECRET)), NoCredentialsError()]
+)
+def test_a_catalog_that_is_away_is_said_plainly(error: Exception) -> None:
+    def away() -> Lake:
+        raise error
+
+    answer = client(Sources(sql=dead_trino, lake=away)).get("/receipt?record_id=a")
+    assert (answer.status_code, "does not answer right now" in answer.text, SECRET in answer.text) == (503, True, False)
+
+
+def test_looking_at_a_lakehouse_that_was_never_set_up_sets_nothing_up(tmp_path: Path) -> None:
+    catalog = SqlCatalog("empty", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}")
+    lake = Lake(catalog, dead_trino(), is_only_read=True)
+    answer = client(Sources(sql=dead_trino, lake=lambda: lake)).get("/receipt?record_id=a")
+    assert (answer.status_code, "run the DAG set_up_lakehouse" in answer.text, catalog.list_namespaces()) == (503, True, [])
 
 
 def test_an_unexpected_failure_shows_nothing_of_itself() -> None:
@@ -89,7 +161,19 @@ def test_a_profile_that_is_unknown_is_not_repeated_as_html() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_pages_are_only_read(method: str) -> None:
-    assert client(Sources(sql=dead_trino)).request(method, "/batches").status_code == 405
+    answer = client(Sources(sql=dead_trino)).request(method, "/batches")
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+def test_a_page_may_be_asked_for_its_head_alone() -> None:
+    answer = client(Sources(sql=dead_trino)).head("/trigger/switch_release")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_the_page_of_a_missing_file_leads_back_to_the_pages() -> None:
+    answer = client(Sources(sql=dead_trino)).get("/static/none.css")
+    assert answer.status_code == 404
+    assert 'href="/static/page.css"' in answer.text and 'href="/documents?' in answer.text
 
 
 def test_a_form_takes_from_a_link_what_it_has_and_no_more() -> None:

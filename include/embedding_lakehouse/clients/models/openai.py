@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import openai
 
+from embedding_lakehouse.clients.airflow_connections import named_absence
 from embedding_lakehouse.clients.models import Embedded, of_length_one
 from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, redacted
 from embedding_lakehouse.core.delays import asked_delay
@@ -93,12 +94,10 @@ class OpenAIModel:
 
 def _client(connection: str) -> openai.OpenAI:
     from airflow.providers.openai.hooks.openai import OpenAIHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        return OpenAIHook(conn_id=connection).get_conn().with_options(max_retries=0, timeout=REQUEST_SECONDS)
-    except AirflowNotFoundException as error:
-        raise ConfigurationError(f"there is no connection {connection}: add one of type openai with the API key as its password") from error
+        with named_absence(connection, "openai with the API key as its password"):
+            return OpenAIHook(conn_id=connection).get_conn().with_options(max_retries=0, timeout=REQUEST_SECONDS)
     except openai.OpenAIError:
         raise ConfigurationError(f"the connection {connection} has no password: put the API key there") from None
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,9 @@ from embedding_lakehouse.core.documents import Rejected, check_size
 # No credentials: the child reads hostile files.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+# What no document does to its parser, but who runs the machine, and the kernel where memory runs out.
+ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
+ENDING_SECONDS = 5
 
 
 class Sandbox:
@@ -41,7 +45,7 @@ class Sandbox:
         """The document as Markdown of at most `most_bytes`, and its title if it names one.
 
         Raises Rejected: `too_large` for a longer text, `too_slow` past the time limit, `unparseable` for what the parser refuses or what
-        crashes it.
+        crashes it, `unreadable` where the parser was killed.
         """
         connection = self._connection or self._start()
         try:
@@ -73,13 +77,22 @@ class Sandbox:
 
     def _death(self) -> Rejected:
         """Why the child ended, as the rejection of the document that it worked on."""
-        child = self._child
+        status = self._ended()
         self._stop()
-        status = child.returncode if child else None
         if status == -signal.SIGALRM:
             return Rejected("too_slow", f"it was not parsed within {self.seconds} s: simplify the file, or raise parse_seconds")
         cause = signal.Signals(-status).name if status and status < 0 else f"exit status {status}"
+        if status in ENDED_FROM_OUTSIDE:
+            return Rejected(
+                "unreadable", f"its parser was ended from outside ({cause}), perhaps for want of memory: it is read again next time"
+            )
         return Rejected("unparseable", f"it crashes the parser ({cause}): mend the file, or save it anew")
+
+    def _ended(self) -> int | None:
+        """What the child ended with, which may come after the end of its connection; None where it goes on."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._child.wait(ENDING_SECONDS) if self._child else None
+        return None
 
     def _stop(self) -> None:
         if self._connection:

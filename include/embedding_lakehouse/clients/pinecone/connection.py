@@ -16,14 +16,14 @@ REQUEST_SECONDS = 60.0
 
 
 class IndexConnection:
-    """One index. Every call waits out a busy one, for at most `patience` seconds a request."""
+    """One index. Every call waits out a busy one, for at most `patience` seconds a request, and each try of it for `request_seconds`."""
 
-    def __init__(self, host: str, api_key: str, patience: float) -> None:
+    def __init__(self, host: str, api_key: str, patience: float, request_seconds: float = REQUEST_SECONDS) -> None:
         self.patience = patience
-        self._sdk = Index(host=host, api_key=api_key, timeout=REQUEST_SECONDS)
+        self._sdk = Index(host=host, api_key=api_key, timeout=request_seconds)
         # The SDK takes no retry settings here. Its own HTTP client, given ours, also sends a body as it was packed.
         self._sdk._http.close()
-        config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=REQUEST_SECONDS, retry_config=NO_RETRIES)
+        config = PineconeConfig(api_key=api_key, host=self._sdk.host, timeout=request_seconds, retry_config=NO_RETRIES)
         self._sdk._http = HTTPClient(config, API_VERSION)
 
     def _patiently(self, action: str, call: Callable[[], Any]) -> Any:

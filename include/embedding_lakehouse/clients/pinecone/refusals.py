@@ -17,6 +17,7 @@ from pinecone.errors import (
 )
 from tenacity import RetryCallState, wait_random_exponential
 
+from embedding_lakehouse.core.delays import LONGEST
 from embedding_lakehouse.errors import ConfigurationError, LakehouseError, TransientError
 
 CONNECTION = "pinecone_default"
@@ -24,11 +25,11 @@ RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class IndexBusy(TransientError):
-    """The index did not take the request; `retry_after` is how long it asked to wait, in seconds."""
+    """The index did not take the request; `retry_after` is how long it asked to wait, in seconds, two minutes at most."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = min(retry_after, LONGEST)
 
 
 def wait_as_asked(state: RetryCallState) -> float:

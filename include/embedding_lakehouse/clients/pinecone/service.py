@@ -9,6 +9,7 @@ from pinecone import NotFoundError, Pinecone
 from pinecone.errors import ConflictError as NameTaken
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, stop_before_delay, wait_exponential
 
+from embedding_lakehouse.clients.airflow_connections import airflow_connection
 from embedding_lakehouse.clients.pinecone.connection import REQUEST_SECONDS
 from embedding_lakehouse.clients.pinecone.index import VectorIndex
 from embedding_lakehouse.clients.pinecone.refusals import CONNECTION, IndexBusy, named_errors, wait_as_asked
@@ -26,7 +27,7 @@ class MissingIndex(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class IndexService:
-    """The indexes of an account; `patience` is how many seconds a request to an index is tried.
+    """The indexes of an account; `patience` is how many seconds a request to an index is tried, `request_seconds` how long each waits.
 
     An empty `host` is the service's own. Where there is one index without a control plane (an emulator), `index_host` is its address.
     """
@@ -37,6 +38,7 @@ class IndexService:
     cloud: str = "aws"
     region: str = "us-east-1"
     patience: float = PATIENCE_SECONDS
+    request_seconds: float = REQUEST_SECONDS
 
     def open(self, shape: IndexShape) -> VectorIndex:
         """The index, once the service tells of it. Raises ConfigurationError where it is missing or has another dimension or metric."""
@@ -56,11 +58,11 @@ class IndexService:
         _check_shape(described, shape)
         if not described.host:
             raise IndexBusy(f"the index {shape.name!r} has no host yet: it is still being created")
-        return VectorIndex(described.host, self.api_key, self.patience)
+        return VectorIndex(described.host, self.api_key, self.patience, self.request_seconds)
 
     def _open_at_its_host(self, shape: IndexShape) -> VectorIndex:
         """The index at `index_host`, which tells its dimension, but not its metric."""
-        index = VectorIndex(self.index_host, self.api_key, self.patience)
+        index = VectorIndex(self.index_host, self.api_key, self.patience, self.request_seconds)
         _check("dimension", index.dimension(), shape.dimension, shape)
         return index
 
@@ -97,15 +99,16 @@ class IndexService:
 
     @contextmanager
     def _control_plane(self, action: str) -> Iterator[Pinecone]:
-        with named_errors(f"{action} index"), Pinecone(api_key=self.api_key, host=self.host or None, timeout=REQUEST_SECONDS) as control:
+        with (
+            named_errors(f"{action} index"),
+            Pinecone(api_key=self.api_key, host=self.host or None, timeout=self.request_seconds) as control,
+        ):
             yield control
 
 
 def service_from_connection(conn_id: str = CONNECTION) -> IndexService:
     """The service behind an Airflow connection: password = API key, host = control plane or empty; extras: cloud, region, index_host."""
-    from airflow.sdk import BaseHook
-
-    connection = BaseHook.get_connection(conn_id)
+    connection = airflow_connection(conn_id, "pinecone")
     if not connection.password:
         raise ConfigurationError(f"the connection {conn_id} has no password: put the API key there")
     host = connection.host or ""

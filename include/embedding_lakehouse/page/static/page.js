@@ -60,6 +60,8 @@ function typed(field, schema) {
   const text = input.value.trim();
   const types = [schema.type ?? []].flat();
   if (text === "" && types.includes("null")) return null;
+  // Without a value the Param's default holds; an empty number would be 0.
+  if (text === "" && (types.includes("number") || types.includes("integer"))) return undefined;
   if (types.includes("array")) return text.split(",").map((part) => part.trim()).filter(Boolean);
   if (types.includes("number") || types.includes("integer")) return Number(text);
   return text;
@@ -108,7 +110,6 @@ async function trigger(form) {
   link.target = "_top";
   link.textContent = "See the run";
   say(form, "Triggered. ", false).append(link);
-  form.querySelector("button").disabled = true;
 }
 
 for (const form of document.querySelectorAll("form[data-dag]")) {
@@ -116,6 +117,13 @@ for (const form of document.querySelectorAll("form[data-dag]")) {
   describe(form).catch((error) => say(form, error.message, true));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    trigger(form).catch((error) => say(form, error.message, true));
+    const button = form.querySelector("button");
+    // Enter and a second click come here too; one run is what was asked for.
+    if (button.disabled) return;
+    button.disabled = true;
+    trigger(form).catch((error) => {
+      button.disabled = false;
+      say(form, error.message, true);
+    });
   });
 }
