@@ -54,7 +54,7 @@ def _roll_back(params: Params, lake: Lake, service: IndexService) -> Any:
 
 
 def _switch(params: Params, lake: Lake, service: IndexService) -> Any:
-    chosen = switch_release.choose_release(params["profile"], params["release_id"], lake)
+    chosen = switch_release.choose_release(params["profile"], params["release_id"], lake, service)
     return switch_release.switch_release(chosen, params["keep_days"], params["reason"], "a run", lake, service)
 
 

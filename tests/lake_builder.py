@@ -70,8 +70,16 @@ class LakeBuilder:
     def reject(self, batch_id: str) -> None:
         """Mark a batch as rejected: its vectors are never current again."""
         self.rejected.add(batch_id)
+        self._mark(batch_id, "rejected")
+
+    def put_back(self, batch_id: str) -> None:
+        """Mark a rejected batch as published again: its vectors count beside those that later batches made of the same texts."""
+        self.rejected.remove(batch_id)
+        self._mark(batch_id, "published")
+
+    def _mark(self, batch_id: str, state: str) -> None:
         Journal(self.lake.catalog, EMBEDDING_BATCHES, "batch_id").change(
-            lambda rows: [row | {"state": "rejected"} for row in rows if row["batch_id"] == batch_id]
+            lambda rows: [row | {"state": state} for row in rows if row["batch_id"] == batch_id]
         )
 
     def current(self) -> dict[str, dict[str, Any]]:

@@ -81,7 +81,7 @@ class Rebuilding(Following):
 
     def switch(self, release_id: str = "previous") -> str:
         """One run of the DAG switch_release; the release that is live then."""
-        chosen = choose_release(self.profile.name, release_id, self.lake)
+        chosen = choose_release(self.profile.name, release_id, self.lake, self.service)
         return switch_release(chosen, 7, "a test", "a run", self.lake, self.service)
 
     def drop(self, release_id: str | None = None, dry_run: bool = False) -> list[str]:

@@ -1,8 +1,10 @@
 -- The nearest records of some probe records, among those of a slice that a release holds at its snapshots; those that tie with the tenth
--- are all answered. Numbers are compared as doubles, in which the products of two float32 are exact.
+-- are all answered. Numbers are compared as doubles, in which the products of two float32 are exact. Of a chunk that several batches
+-- embedded the row of the latest one counts, as for a sync; which one that is is found without the vectors, so that none is held in memory.
 -- Grain:   one row per probe and neighbour.
 -- Binds:   1. profile, 2. profile, 3. lowest chunk_id, 4. chunk_id to stop before, 5. profile, 6. ids of the probes with commas,
---          7. profile, 8. lowest chunk_id, 9. chunk_id to stop before, 10. metric, 11. metric.
+--          7. profile, 8. lowest chunk_id, 9. chunk_id to stop before, 10. profile, 11. lowest chunk_id, 12. chunk_id to stop before,
+--          13. metric, 14. metric.
 -- Names:   versions (embeddings_db.document_versions), embeddings (embeddings_db.document_embeddings).
 -- Used by: clients/drift_index.py
 
@@ -66,11 +68,11 @@ probes as (
 
 ),
 
-records as (
+newest as (
 
     select
         embeddings.chunk_id,
-        cast(embeddings.embedding as array(double)) as vector
+        max(embeddings.batch_id) as batch_id
     from embeddings_db.document_embeddings for version as of {{ embeddings }} as embeddings
     inner join held on embeddings.chunk_id = held.chunk_id
     where
@@ -79,6 +81,24 @@ records as (
         and embeddings.chunk_id < ?
         and embeddings.batch_id not in (select rejected.batch_id from rejected)
         and coalesce(embeddings.copied_from_batch, embeddings.batch_id) not in (select rejected.batch_id from rejected)
+    group by embeddings.chunk_id
+
+),
+
+records as (
+
+    select
+        embeddings.chunk_id,
+        cast(embeddings.embedding as array(double)) as vector
+    from embeddings_db.document_embeddings for version as of {{ embeddings }} as embeddings
+    inner join newest
+        on
+            embeddings.chunk_id = newest.chunk_id
+            and embeddings.batch_id = newest.batch_id
+    where
+        embeddings.profile = ?
+        and embeddings.chunk_id >= ?
+        and embeddings.chunk_id < ?
 
 ),
 

@@ -1,4 +1,6 @@
 -- The vectors of every current document, each chunk with its place in the current version. Vectors of rejected batches are never current.
+-- A chunk that several batches embedded, one of which was put back after it had been undone, has the row of the latest one, as in the
+-- index; which one that is is found without reading a vector.
 -- Grain:   one row per profile and chunk_id.
 -- Used by: people, embeddings_db.embedding_lineage
 
@@ -23,6 +25,24 @@ rejected as (
     select batch_id
     from embeddings_db.embedding_batches
     where state = 'rejected'
+
+),
+
+newest as (
+
+    select
+        profile,
+        doc_id,
+        chunk_id,
+        max(batch_id) as batch_id
+    from embeddings_db.document_embeddings
+    where
+        batch_id not in (select rejected.batch_id from rejected)
+        and coalesce(copied_from_batch, batch_id) not in (select rejected.batch_id from rejected)
+    group by
+        profile,
+        doc_id,
+        chunk_id
 
 )
 
@@ -51,6 +71,9 @@ inner join current_chunks
     on
         embeddings.profile = current_chunks.profile
         and embeddings.chunk_id = current_chunks.chunk_id
-where
-    embeddings.batch_id not in (select rejected.batch_id from rejected)
-    and coalesce(embeddings.copied_from_batch, embeddings.batch_id) not in (select rejected.batch_id from rejected)
+inner join newest
+    on
+        embeddings.profile = newest.profile
+        and embeddings.doc_id = newest.doc_id
+        and embeddings.chunk_id = newest.chunk_id
+        and embeddings.batch_id = newest.batch_id

@@ -94,6 +94,11 @@ def test_how_bad_it_is_differs_by_kind_and_dag() -> None:
     assert len({alert.impact for alert in (raised(BLOCKED), *kinds, *dags)}) == 8
 
 
+def test_a_switch_that_failed_does_not_claim_that_nothing_was_switched() -> None:
+    alert = raised(TransientError("Pinecone is busy"), dag_id="switch_release")
+    assert "may be live by its row already" in alert.impact
+
+
 @pytest.mark.parametrize(
     ("error", "action"),
     [

@@ -69,7 +69,7 @@ def _exact_neighbours(lake: Lake, release: ReleaseRow, probes: list[str]) -> dic
     names = {"versions": release["versions_snapshot"], "embeddings": release["embeddings_snapshot"]}
     name, metric = release["profile"], release["metric"]
     for low, high in slices(release["record_count"]):
-        binds = [name, name, low, high, name, ",".join(probes), name, low, high, metric, metric]
+        binds = [name, name, low, high, name, ",".join(probes), name, low, high, name, low, high, metric, metric]
         for probe, record_id, similarity in lake.sql.stream("drift/exact_neighbours", binds, **names):
             nearest[probe].append((similarity, record_id))
     return {probe: best_neighbours(nearest[probe]) for probe in probes}

@@ -145,11 +145,17 @@ def new_sync(release: ReleaseRow, span: Span, record_count: int, dag_id: str, ru
 
 
 def pin(lake: Lake, release: ReleaseRow) -> Span:
-    """The snapshots between which the release is to be led. The ledger is read first, since publishing moves the embeddings first."""
+    """The snapshots between which the release is to be led; one that is pinned is led nowhere, from its moment to the same.
+
+    The ledger is read first, since publishing moves the embeddings first.
+    """
+    versions_before, embeddings_before = release["versions_snapshot"], release["embeddings_snapshot"]
+    if release["is_pinned"]:
+        require_held(lake, release)
+        return Span(versions_before, versions_before, embeddings_before, embeddings_before, False)
     versions = lake.table(DOCUMENT_VERSIONS)
     embeddings = lake.table(DOCUMENT_EMBEDDINGS)
     versions_after, embeddings_after = head_snapshot(versions).snapshot_id, head_snapshot(embeddings).snapshot_id
-    versions_before, embeddings_before = release["versions_snapshot"], release["embeddings_snapshot"]
     if versions_before is not None and versions_before != versions_after:
         require_held(lake, release)
     lineage = {snapshot.snapshot_id for snapshot in ancestors(embeddings, embeddings_after)}
@@ -211,10 +217,19 @@ def written_shards(lake: Lake, sync: Sync) -> list[Shard]:
         if missing:
             raise ConflictError(
                 f"{missing} current chunks have no usable row in {DOCUMENT_EMBEDDINGS.name}, such as {chunk_id} of document {doc_id!r}: "
-                "the lake was just being published or rolled back, run sync_index again; where it stays so, embed the document again"
+                + _way_on(Releases(lake).named(sync.release_id))
             )
     if not rows:
         return []
     check_sync(lake, sync.sync_id)
     keys = replace(sync, document_count=rows[0][1]).as_keys()
     return [{"shard": shard, "upserts": upserts, "deletes": deletes, "sync": keys} for shard, _, upserts, deletes, *_ in rows]
+
+
+def _way_on(release: ReleaseRow) -> str:
+    if release["is_pinned"]:
+        return (
+            f"the release {release['release_id']} is pinned to a moment of which a batch was rejected since: trigger rebuild_index with "
+            "another moment, or switch_release"
+        )
+    return "the lake was just being published or rolled back, run sync_index again; where it stays so, embed the document again"

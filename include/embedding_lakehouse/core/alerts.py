@@ -38,6 +38,7 @@ FAILED_IMPACTS = {
     "rebuild_index": "The live release answers as before; the new one is unfinished.",
     "reconcile_index": "It is not known how far the index equals the record.",
     "set_up_lakehouse": "Tables, views or indexes may be older than this version needs; nothing was dropped.",
+    "switch_release": "The chosen release may be live by its row already, while the alias leads to the one before; either answers in full.",
 }
 DEFAULT_IMPACT = "What is published stays as it is."
 FAILED_ACTIONS: dict[type[LakehouseError], str] = {

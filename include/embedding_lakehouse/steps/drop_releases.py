@@ -9,7 +9,7 @@ from embedding_lakehouse.clients.release_serving import drop_release
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import releases as rules
 from embedding_lakehouse.core.releases import ReleaseRow
-from embedding_lakehouse.errors import InputError, NothingToDo, naming
+from embedding_lakehouse.errors import InputError, LakehouseError, NothingToDo, naming
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ def drop_releases(
 ) -> list[str]:
     """Drop the named release, or all retired ones that were kept long enough; the ids of those dropped.
 
-    Raises NothingToDo, which says what would be dropped, for a dry run and where nothing is; InputError for the live release.
+    One that cannot be dropped holds up no other: the first error is raised after the last release. Raises NothingToDo, which says what
+    would be dropped, for a dry run and where nothing is; InputError for the live release.
     """
     lake = lake or connect()
     rows = Releases(lake).rows()
@@ -35,7 +36,16 @@ def drop_releases(
         raise NothingToDo(f"dry run: would drop {described}; trigger drop_releases without dry_run to do it")
     service = service or service_from_connection()
     log.info("dropping %s", described)
-    return [drop_release(lake, service, row["release_id"])["release_id"] for row in ended]
+    dropped, errors = list[str](), list[LakehouseError]()
+    for row in ended:
+        try:
+            dropped.append(drop_release(lake, service, row["release_id"])["release_id"])
+        except LakehouseError as error:
+            log.warning("release %s is not dropped: %s", row["release_id"], error)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return dropped
 
 
 def _named(rows: list[ReleaseRow], release_id: str) -> ReleaseRow:

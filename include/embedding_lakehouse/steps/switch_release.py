@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.pinecone import IndexService, service_from_connection
 from embedding_lakehouse.clients.record_checks import NotVisible, wait_until_visible
-from embedding_lakehouse.clients.release_serving import point_alias
+from embedding_lakehouse.clients.release_serving import is_led_elsewhere, point_alias
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import releases as rules
 from embedding_lakehouse.core.releases import IndexShape, ReleaseRow
@@ -18,14 +18,21 @@ log = logging.getLogger(__name__)
 PREVIOUS = "previous"
 
 
-def choose_release(profile: str, release_id: str = PREVIOUS, lake: Lake | None = None) -> str:
+def choose_release(profile: str, release_id: str = PREVIOUS, lake: Lake | None = None, service: IndexService | None = None) -> str:
     """The release to switch to: of that id, or with `previous` the one that was live before.
 
-    Chosen once, before anything is switched: a second try must not go back again. Raises InputError for one that cannot become live.
+    Chosen once, before anything is switched: a second try must not go back again. Nor does another run: where the alias does not lead to
+    the live release yet, `previous` is that one, whose switch it finishes. Raises InputError for one that cannot become live.
     """
     rows = Releases(lake or connect()).rows()
     with naming("release_id"):
-        return _chosen(rows, profile, release_id)["release_id"]
+        chosen = _chosen(rows, profile, release_id)
+    if release_id == PREVIOUS:
+        live = rules.live_release(rows, profile)
+        if is_led_elsewhere(service or service_from_connection(), live):
+            log.warning("the switch to release %s was begun, but the alias leads elsewhere: that is finished first", live["release_id"])
+            return str(live["release_id"])
+    return str(chosen["release_id"])
 
 
 def _chosen(rows: list[ReleaseRow], profile: str, release_id: str) -> ReleaseRow:

@@ -13,6 +13,7 @@ from tests.index_fixtures import Following, declaration
 from tests.lake_builder import LakeBuilder
 from tests.lake_fixtures import PROFILES, declare
 from tests.reconcile_fixtures import Reconciling
+from tests.roll_back_fixtures import RollingBack
 
 
 def edited(documents: dict[str, str], count: int) -> dict[str, str]:
@@ -135,6 +136,31 @@ def test_an_index_that_lacks_records_is_an_index_fault(indexed: Monitoring, foll
     Reconciling(following).reconcile(repair_limit=1)
     repaired = indexed.monitor()
     assert (repaired["is_drift"], repaired["recall"]) == (False, 1.0)
+
+
+def test_an_index_is_asked_for_each_chunk_once_where_two_batches_embedded_it(
+    indexed: Monitoring, following: Following, builder: LakeBuilder
+) -> None:
+    documents = {f"{number}.md": [f"text {number} {part}" for part in range(4)] for number in range(5)}
+    undone = builder.publish(documents)
+    builder.reject(undone)
+    builder.publish(documents)
+    builder.put_back(undone)
+    following.sync()
+    row = indexed.monitor()
+    assert (row["recall"], "index" in row["causes"]) == (1.0, False)
+
+
+def test_an_index_that_a_roll_back_is_ahead_of_is_not_blamed(indexed: Monitoring, following: Following) -> None:
+    indexed.embed(corpus(8))
+    batch_id = indexed.embed(edited(corpus(8), 6))
+    following.sync()
+    RollingBack(following).roll_back(without_batch=batch_id)
+    row = indexed.monitor()
+    assert (row["recall"], "index" in row["causes"]) == (None, False)
+    assert "a roll-back came after" in indexed.measures(row)["index_recall"]["detail"]
+    following.sync()
+    assert indexed.monitor()["recall"] == 1.0
 
 
 def test_an_index_that_a_sync_writes_to_is_not_asked(indexed: Monitoring, following: Following, builder: LakeBuilder) -> None:

@@ -1,12 +1,14 @@
 """Back to an earlier release at once, and the end of those whose time is over."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from embedding_lakehouse.clients.pinecone import IndexBusy
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS
-from embedding_lakehouse.errors import AuditFailed, InputError, NothingToDo
+from embedding_lakehouse.errors import AuditFailed, ConfigurationError, InputError, NothingToDo
 from embedding_lakehouse.steps.switch_release import choose_release
 from tests.index_fixtures import difference
 from tests.lake_builder import LakeBuilder
@@ -30,6 +32,11 @@ def let_time_pass(rebuilding: Rebuilding) -> None:
     Releases(rebuilding.lake).change(lambda rows: [row | {"keep_until": past} for row in rows if row["keep_until"]])
 
 
+def put(rebuilding: Rebuilding, release_id: str, **changes: Any) -> None:
+    """Another shape in a release's row than its index has, or the name of an index that is not there."""
+    Releases(rebuilding.lake).change(lambda rows: [row | changes for row in rows if row["release_id"] == release_id])
+
+
 def test_an_earlier_release_is_live_at_once_and_is_brought_forward_by_the_difference(builder: LakeBuilder, two: Rebuilding):
     builder.publish({"a.md": ["a one", "a four"]})
     assert two.sync() == (1, 2)
@@ -42,8 +49,26 @@ def test_an_earlier_release_is_live_at_once_and_is_brought_forward_by_the_differ
 
 
 def test_switching_twice_switches_once(two: Rebuilding):
-    chosen = choose_release(two.profile.name, lake=two.lake)
+    chosen = choose_release(two.profile.name, lake=two.lake, service=two.service)
     assert two.switch(chosen) == two.switch(chosen) == two.live["release_id"]
+    assert two.states() == {"r1": "live", "r2": "retired"}
+
+
+def test_a_switch_that_failed_at_the_alias_is_finished_by_the_next_run_and_not_taken_back(two: Rebuilding):
+    two.inject({"kind": "server_error", "path": f"/namespace-aliases/{two.profile.name}"})
+    with pytest.raises(IndexBusy):
+        two.impatient().switch(two.named("r1"))
+    two.inject()
+    assert two.index.alias_target(two.profile.name) == two.named("r2")
+    assert two.switch() == two.named("r1")
+    assert two.states() == {"r1": "live", "r2": "retired"}
+    assert two.index.alias_target(two.profile.name) == two.named("r1")
+    assert two.switch() == two.named("r2")
+
+
+def test_the_way_back_is_open_where_the_index_of_the_live_release_is_gone(two: Rebuilding):
+    put(two, two.named("r2"), index_name="gone")
+    assert two.switch() == two.named("r1")
     assert two.states() == {"r1": "live", "r2": "retired"}
 
 
@@ -112,3 +137,34 @@ def test_a_drop_that_was_killed_is_finished_by_the_next(two: Rebuilding):
     assert not two.index.namespace_exists(two.named("r1"))
     with pytest.raises(NothingToDo):
         two.drop()
+
+
+def test_a_release_whose_index_is_gone_is_dropped(two: Rebuilding):
+    put(two, two.named("r1"), index_name="gone")
+    let_time_pass(two)
+    assert two.drop() == [two.named("r1")]
+    assert f"release-{two.named('r1')}" not in two.lake.table(DOCUMENT_VERSIONS).refs()
+    with pytest.raises(NothingToDo):
+        two.drop()
+
+
+def test_where_the_index_of_the_live_release_is_gone_others_are_dropped(two: Rebuilding):
+    put(two, two.named("r2"), index_name="gone")
+    two.index.point_alias(two.profile.name, two.named("r1"))
+    let_time_pass(two)
+    assert two.drop() == [two.named("r1")]
+    assert not two.index.namespace_exists(two.named("r1"))
+
+
+def test_a_release_that_cannot_be_dropped_holds_up_no_other(two: Rebuilding):
+    two.rebuild()
+    let_time_pass(two)
+    first, second = (row["release_id"] for row in Releases(two.lake).rows() if row["state"] == "retired")
+    put(two, first, dimension=9)
+    with pytest.raises(ConfigurationError, match="dimension 8"):
+        two.drop()
+    assert two.release(second)["keep_until"] is None
+    assert not two.index.namespace_exists(second)
+    assert two.index.namespace_exists(first)
+    put(two, first, dimension=8)
+    assert two.drop() == [first]

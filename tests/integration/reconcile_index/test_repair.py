@@ -32,6 +32,12 @@ def spoiled(builder: LakeBuilder, following: Following) -> list[str]:
     return ids
 
 
+def pin(following: Following) -> None:
+    """As if the live release had been rebuilt of a past moment."""
+    name = following.profile.name
+    Releases(following.lake).change(lambda rows: [row | {"is_pinned": True} for row in rows if row["profile"] == name])
+
+
 def test_every_kind_of_difference_is_repaired(spoiled: list[str], builder: LakeBuilder, following: Following, reconciling: Reconciling):
     figures = reconciling.reconcile(ask=True)
     kinds = ("missing", "orphaned", "stale", "wrong_profile")
@@ -193,12 +199,57 @@ def test_a_sync_cannot_open_while_a_repair_is_at_work(
     assert difference(builder, following.records()) == {}
 
 
-def test_a_pinned_release_is_compared_with_what_it_holds(builder: LakeBuilder, following: Following, reconciling: Reconciling, profile):
+def test_a_pinned_release_is_compared_with_what_it_holds(builder: LakeBuilder, following: Following, reconciling: Reconciling):
     builder.publish(CORPUS)
     following.sync()
     held = following.records().keys()
-    Releases(following.lake).change(lambda rows: [row | {"is_pinned": True} for row in rows if row["profile"] == profile.name])
+    pin(following)
     builder.publish({}, deleted=("a.md",))
     following.index.delete(following.namespace, sorted(held)[:3])
     assert reconciling.reconcile()["missing_count"] == 3
     assert following.records().keys() == held
+
+
+def test_a_repair_of_a_pinned_release_that_was_never_recorded_is_made_good_by_a_sync_that_leaves_it_there(
+    builder: LakeBuilder, following: Following, reconciling: Reconciling
+):
+    builder.publish(CORPUS)
+    following.sync()
+    held = following.records().keys()
+    pin(following)
+    before = Releases(following.lake).live(following.profile.name)
+    builder.publish({}, deleted=("a.md",))
+    following.index.delete(following.namespace, sorted(held)[:3])
+    list(reconciling.comparing())
+    reconciling.plan_repair()
+    with pytest.raises(ConflictError, match="run it"):
+        reconciling.reconcile()
+    following.sync()
+    after = Releases(following.lake).live(following.profile.name)
+    assert after | {"updated_at": None} == before | {"updated_at": None}
+    assert following.records().keys() == held
+    assert reconciling.reconcile()["fidelity"] == 1.0
+
+
+def test_a_repair_that_only_removes_and_was_never_recorded_holds_nothing_up(
+    builder: LakeBuilder, following: Following, reconciling: Reconciling
+):
+    builder.publish(CORPUS)
+    following.sync()
+    put(following, FOREIGN)
+    list(reconciling.comparing())
+    reconciling.plan_repair()
+    assert following.sync() == (0, 0)
+    reconciling.reconcile()
+    assert difference(builder, following.records()) == {}
+
+
+def test_a_pinned_release_whose_batch_was_rolled_back_since_names_the_ways_on(
+    builder: LakeBuilder, following: Following, reconciling: Reconciling
+):
+    batch_id = builder.publish(CORPUS)
+    following.sync()
+    pin(following)
+    builder.reject(batch_id)
+    with pytest.raises(ConflictError, match=r"pinned to a moment.*rebuild_index with another moment, or switch_release"):
+        reconciling.reconcile()

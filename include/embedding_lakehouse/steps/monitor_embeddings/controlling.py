@@ -5,6 +5,7 @@ from typing import Any
 
 from embedding_lakehouse import settings
 from embedding_lakehouse.clients import drift
+from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.canaries import compare_canaries, embed_canaries, profiles_agree
 from embedding_lakehouse.clients.drift_index import Fidelity, probe_recall
 from embedding_lakehouse.clients.lake import Lake, connect
@@ -13,6 +14,7 @@ from embedding_lakehouse.clients.pinecone import IndexService, service_from_conn
 from embedding_lakehouse.clients.releases import Releases
 from embedding_lakehouse.core import drift_measures as rules
 from embedding_lakehouse.core.alarms import is_low
+from embedding_lakehouse.core.batches import ROLL_BACK
 from embedding_lakehouse.core.drift_baselines import Comparison
 from embedding_lakehouse.core.drift_measures import Measure, measured, unmeasured
 from embedding_lakehouse.core.releases import LIVE, IndexShape, ReleaseRow
@@ -136,4 +138,13 @@ def _recall(lake: Lake, service: IndexService, release: ReleaseRow) -> Measure:
     # A sync that wrote meanwhile left neither the state before nor the one after it to compare with.
     if release["open_syncs"] or _live(lake, release["profile"]) != release:
         return unmeasured("index_recall", f"a sync is writing to the release {release['release_id']}: the daily run measures it")
+    if _is_rolled_back_since(lake, release):
+        return unmeasured("index_recall", f"a roll-back came after the state of {release['release_id']} and may have rejected its rows")
     return measured("index_recall", 1.0, found, 1 - found, f"the index answers {found:.1%} of the exact neighbours of {probes} records")
+
+
+def _is_rolled_back_since(lake: Lake, release: ReleaseRow) -> bool:
+    """Whether a roll-back since the release's state changed which rows count: what was exact then is not known any more."""
+    held = drift.batch_number_at(lake, release["profile"], release["versions_snapshot"]) or 0
+    rows = journal(lake).rows()
+    return any(row["profile"] == release["profile"] and row["kind"] == ROLL_BACK and row["batch_number"] > held for row in rows)

@@ -166,11 +166,7 @@ def _planned_shards(lake: Lake, plan: RebuildPlan, release: ReleaseRow, run_id: 
     basis.keep(Moment(plan.versions_snapshot, plan.embeddings_snapshot, plan.as_of))
     span = Span(None, plan.versions_snapshot, None, plan.embeddings_snapshot, rows_may_be_lost=False)
     planned = plan_changes(lake, profile, release, span, "rebuild_index", run_id)
-    try:
-        shards = open_plan(lake, planned) if planned else []
-    except ConflictError as error:
-        then = f"; as of {plan.as_of} a batch was current that was rejected since: choose a moment without it" if plan.is_pinned else ""
-        raise ConflictError(f"{error}{then}") from error
+    shards = open_plan(lake, planned) if planned else []
     if not shards:
         raise InputError(f"profile {plan.profile!r} has no record as of {plan.as_of}: there is nothing to build an index from")
     return shards
