@@ -140,3 +140,16 @@ def watched_catalog(stack: Stack, watch: Watch) -> WatchedCatalog:
     catalog = WatchedCatalog(CATALOG_NAME, **catalog_properties(stack.home))
     catalog.watch = watch
     return catalog
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def killed_at_commit(lake: Lake, stack: Stack, table: str, number: int = 1) -> Lake:
+    """The lake of a process that is killed right before its `number`th commit to a table."""
+
+    def kill() -> None:
+        raise Killed
+
+    return interrupted_at_commit(lake, stack, table, kill, number)

@@ -12,7 +12,7 @@ from embedding_lakehouse import settings
 from embedding_lakehouse.clients.iceberg import head_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.side_by_side import side_by_side
-from embedding_lakehouse.clients.snapshots import kept_snapshot, made_in_order, snapshot_time
+from embedding_lakehouse.clients.snapshots import kept_snapshot, led_snapshot, made_in_order, snapshot_time
 from embedding_lakehouse.clients.source_history import holding_snapshots
 from embedding_lakehouse.core.batches import REJECTED, BatchRow
 from embedding_lakehouse.core.documents import LONGEST_ID
@@ -134,15 +134,15 @@ def _receipts(lake: Lake, rows: list[EmbeddingRow], at: datetime | None, batches
     head = head_snapshot(lake.table(DOCUMENT_VERSIONS)).snapshot_id
     releases, remark = _releases(lake, at)
     # At a past time what was current then is not what the state of now holds.
-    led = _led_to(lake, rows, releases) - (set() if at else {head})
+    led, known = _led_to(lake, rows, releases), set[int]() if at else {head}
     read = side_by_side(
         texts=lambda: _source_texts(lake, rows, batches),
         now=lambda: _source_versions(lake, rows),
         current=lambda: _versions(lake, rows, head, partial(_is_published, batches, at)),
-        **{str(snapshot): partial(_versions, lake, rows, snapshot) for snapshot in led},
+        **{str(snapshot): partial(_versions, lake, rows, snapshot) for snapshot in {*led.values()} - known},
     )
     (texts, snapshot_times), now, current = read["texts"], read["now"], read["current"]
-    states = {snapshot: read[str(snapshot)] for snapshot in led} | ({} if at else {head: current})
+    states = {named: current if snapshot in known else read[str(snapshot)] for named, snapshot in led.items()}
     receipts = []
     for row in rows:
         source, source_now = texts.get((row.source_snapshot, row.doc_id, row.content_hash)), now.get(row.doc_id)
@@ -238,11 +238,14 @@ def _journal_rows(lake: Lake, journal: Table, at: datetime | None) -> list[dict[
     return None
 
 
-def _led_to(lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow]) -> set[int]:
-    """The states of the ledger that releases of the rows' profiles were led to, by their snapshots; expired ones are left out."""
+def _led_to(lake: Lake, rows: list[EmbeddingRow], releases: list[ReleaseRow]) -> dict[int, int]:
+    """The snapshots of the ledger that releases of the rows' profiles were led to, and those that have their states now.
+
+    An erasure put others in the place of some; what has expired is left out.
+    """
     ledger, profiles = lake.table(DOCUMENT_VERSIONS), {row.profile for row in rows}
     led = {release["versions_snapshot"] for release in releases if release["profile"] in profiles}
-    return {snapshot for snapshot in led if ledger.snapshot_by_id(snapshot)}
+    return {snapshot: kept.snapshot_id for snapshot in led if (kept := led_snapshot(ledger, snapshot))}
 
 
 def _holding(row: EmbeddingRow, releases: list[ReleaseRow], states: dict[int, Versions], current: Versions) -> Iterator[HoldingRelease]:

@@ -5,12 +5,44 @@
 
 with
 
+-- Where an erasure put a snapshot in the place of an earlier one, the tag that is called after the earlier one leads there.
+replacements as (
+
+    select
+        try_cast(substr(name, 5) as bigint) as replaced_snapshot_id,
+        snapshot_id
+    from embeddings_db."document_versions$refs"
+    where name like 'led-%' and substr(name, 5) <> cast(snapshot_id as varchar)
+
+),
+
+kept_snapshots as (
+
+    select
+        snapshots.snapshot_id,
+        replacements.replaced_snapshot_id,
+        if(
+            replacements.snapshot_id is not null,
+            coalesce(from_unixtime(try_cast(element_at(snapshots.summary, 'made-at-ms') as double) / 1e3), snapshots.committed_at),
+            snapshots.committed_at
+        ) as committed_at
+    from embeddings_db."document_versions$snapshots" as snapshots
+    left join replacements on snapshots.snapshot_id = replacements.snapshot_id
+
+),
+
 snapshots as (
 
     select
         snapshot_id,
         committed_at
-    from embeddings_db."document_versions$snapshots"
+    from kept_snapshots
+    union all
+    select
+        replaced_snapshot_id as snapshot_id,
+        committed_at
+    from kept_snapshots
+    where replaced_snapshot_id is not null
 
 ),
 
@@ -59,8 +91,8 @@ held as (
     from embeddings_db.document_versions as versions
     inner join batches on versions.batch_id = batches.batch_id
     inner join releases on versions.profile = releases.profile
-    -- A batch whose snapshot has expired is older than any that a release keeps.
-    where batches.committed_at is null or batches.committed_at <= releases.committed_at
+    -- A batch whose snapshot has expired was published before the next one was committed.
+    where coalesce(batches.committed_at, batches.published_at) <= releases.committed_at
     group by
         releases.release_id,
         versions.doc_id

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from embedding_lakehouse.clients.iceberg import is_own_snapshot, main_since
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.batches import (
@@ -21,7 +22,7 @@ from embedding_lakehouse.core.batches import (
 )
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.roll_backs import RollBack, check_none_open, turned
-from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
+from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, EMBEDDING_BATCHES
 from embedding_lakehouse.errors import ConflictError, PlanOvertaken
 
 STAGES = (PLANNED, PRICED, COMMITTED, BLOCKED, PUBLISHED)
@@ -120,11 +121,24 @@ def move(lake: Lake, batch_id: str, state: str, **changes: Any) -> BatchRow:
             raise ConflictError(f"batch {batch_id} is {row['state']}: it cannot become {state}")
         now = datetime.now(UTC)
         reached = {REACHED_AT[state]: now} if state in REACHED_AT else {}
-        found[:] = [row | changes | {"state": state, "updated_at": now} | reached]
+        found[:] = [row | {"state": state, "updated_at": now} | reached | changes]
         return found
 
     journal(lake).change(decide)
     return found[0]
+
+
+def publish(lake: Lake, batch_id: str, embeddings_snapshot: int, versions_snapshot: int, **changes: Any) -> BatchRow:
+    """Put a batch whose snapshots are main into the state `published`, as of when its ledger became main.
+
+    That is not now where a run was killed in between: a sync may have followed, and answers been given, hours ago. A roll-back that puts
+    no version back has no snapshot of its own.
+    """
+    ledger = lake.table(DOCUMENT_VERSIONS)
+    is_own = is_own_snapshot(ledger.snapshot_by_id(versions_snapshot), batch_id)
+    since = main_since(ledger, versions_snapshot) if is_own else None
+    snapshots = {"embeddings_snapshot": embeddings_snapshot, "versions_snapshot": versions_snapshot}
+    return move(lake, batch_id, PUBLISHED, **snapshots, **({"published_at": since} if since else {}), **changes)
 
 
 def take_over(lake: Lake, batch_id: str, dag_id: str, run_id: str) -> None:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Snapshot
 
-from embedding_lakehouse.clients.iceberg import drop_tag, tag_snapshot
+from embedding_lakehouse.clients.iceberg import drop_tag, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.keeping import HOLD_TAG
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.moments import Moment
-from embedding_lakehouse.clients.snapshots import kept_snapshot
+from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_at
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
+from embedding_lakehouse.errors import ConfigurationError
 
 HELD_TABLES = (SOURCE_DOCUMENTS, DOCUMENT_VERSIONS, DOCUMENT_EMBEDDINGS)
 MOST_DOCUMENTS = 5_000
@@ -31,16 +33,26 @@ class Hold:
         return sorted(tag for tag in self.lake.table(declared).refs() if tag == self.tag or tag.startswith(f"{self.tag}."))
 
     def keep_moment(self, moment: Moment) -> list[int]:
-        """Keep a moment of the lake with the texts of its versions; the source snapshots that it lacks, since they have expired."""
+        """Keep a moment of the lake with the texts of its versions; the source snapshots that it lacks, since they have expired.
+
+        What the source had by then is kept whole, also what was not embedded yet. Raises ConfigurationError, and keeps nothing, where no
+        snapshot of the source is left that is as old as the moment.
+        """
+        held = self._source_of(moment)
         self._put(DOCUMENT_VERSIONS, self.tag, moment.versions_snapshot)
         self._put(DOCUMENT_EMBEDDINGS, self.tag, moment.embeddings_snapshot)
-        ledger, source = self.lake.table(DOCUMENT_VERSIONS), self.lake.table(SOURCE_DOCUMENTS)
-        then = ledger.snapshot_by_id(moment.versions_snapshot)
-        until = then.timestamp_ms if then else 0
-        (held,) = [one for one in sorted(source.snapshots(), key=lambda one: one.timestamp_ms) if one.timestamp_ms <= until][-1:]
         self._put(SOURCE_DOCUMENTS, self.tag, held.snapshot_id)
         names = {"versions_snapshot": moment.versions_snapshot, "source_snapshot": held.snapshot_id}
         return self._keep_cited([snapshot for (snapshot,) in self.lake.sql.rows("maintenance/list_cited_snapshots", **names)])
+
+    def _source_of(self, moment: Moment) -> Snapshot:
+        source = self.lake.table(SOURCE_DOCUMENTS)
+        held = head_snapshot(source) if moment.at_milliseconds is None else snapshot_at(source, moment.at_milliseconds)
+        if held is None:
+            raise ConfigurationError(
+                f"as_of: nothing is left of {SOURCE_DOCUMENTS.name} as of {moment.described}: hold a later moment, or documents by doc_ids"
+            )
+        return held
 
     def keep_documents(self, doc_ids: list[str]) -> list[int]:
         """Keep the texts of all versions that documents ever had; the source snapshots that it lacks, since they have expired.

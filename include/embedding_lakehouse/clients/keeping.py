@@ -17,7 +17,7 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 from embedding_lakehouse.clients.batches import journal
 from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, ancestors, head_snapshot, lost_races, never_retry
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_time
+from embedding_lakehouse.clients.snapshots import kept_snapshot, led_snapshot, snapshot_at
 from embedding_lakehouse.core.batches import OPEN_STATES
 from embedding_lakehouse.core.maintenance import history_to_keep
 from embedding_lakehouse.core.releases import HELD
@@ -101,9 +101,20 @@ def told_states(lake: Lake, since: datetime) -> list[tuple[int, list[dict[str, A
     return [(snapshot, states[snapshot]) for snapshot in kept]
 
 
-def led_snapshots(states: Iterable[tuple[int, list[dict[str, Any]]]]) -> set[int]:
-    """The states of the ledger that the releases which held records were led to, as `told_states` has them."""
-    return {row["versions_snapshot"] for _, rows in states for row in rows if row["state"] in HELD and row["versions_snapshot"] is not None}
+def told_snapshots(lake: Lake, since: datetime) -> set[int]:
+    """The states of the ledger that releases which held records were led to since a moment, as `index_releases` names them."""
+    rows = (row for _, told in told_states(lake, since) for row in told)
+    return {row["versions_snapshot"] for row in rows if row["state"] in HELD and row["versions_snapshot"] is not None}
+
+
+def led_snapshots(lake: Lake, since: datetime) -> set[int]:
+    """The snapshots of the ledger that have these states now: an erasure put others in the place of some."""
+    ledger = lake.table(DOCUMENT_VERSIONS)
+    return {_id_of(led_snapshot(ledger, one), one) for one in told_snapshots(lake, since)}
+
+
+def _id_of(kept: Snapshot | None, named: int) -> int:
+    return kept.snapshot_id if kept else named
 
 
 def source_snapshots(lake: Lake, since: datetime) -> set[int]:
@@ -114,12 +125,11 @@ def source_snapshots(lake: Lake, since: datetime) -> set[int]:
     source = lake.table(SOURCE_DOCUMENTS)
     rows = journal(lake).rows()
     pinned = {row["source_snapshot"] for row in rows if row["state"] in OPEN_STATES or (row["planned_at"] and row["planned_at"] >= since)}
-    limit = _milliseconds(since)
     # Of what expired in between nothing was pinned, so no version cites it.
-    then = [one.snapshot_id for one in sorted(source.snapshots(), key=snapshot_time) if snapshot_time(one) <= limit][-1:]
-    wanted = (pinned | {*then} | cited_snapshots(lake)) - {None}
+    then = snapshot_at(source, _milliseconds(since))
+    wanted = (pinned | cited_snapshots(lake) | ({then.snapshot_id} if then else set())) - {None}
     # An erasure put others in the place of some.
-    return {kept.snapshot_id if (kept := kept_snapshot(source, one)) else one for one in wanted}
+    return {_id_of(kept_snapshot(source, one), one) for one in wanted}
 
 
 def cited_snapshots(lake: Lake) -> set[int]:

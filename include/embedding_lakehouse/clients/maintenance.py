@@ -11,7 +11,9 @@ from datetime import datetime
 
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.update import AssertTableUUID
 
 from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, head_snapshot, lost_races, never_retry
 from embedding_lakehouse.clients.lake import Lake
@@ -82,7 +84,7 @@ def expire_snapshots(table: IcebergTable, keep: Collection[int], before: datetim
     """Forget the snapshots made before a moment that neither a branch, a tag nor `keep` names; their ids.
 
     Unlike Trino's procedure this leaves the table's log of what was main when, as far as its snapshots are kept. The files stay:
-    `unneeded_files` finds them.
+    `unneeded_files` finds them. A REST catalog applies the commit itself: there a tag set in that very moment goes with its snapshot.
     """
     expired: list[int] = []
     lost = 0
@@ -95,12 +97,34 @@ def expire_snapshots(table: IcebergTable, keep: Collection[int], before: datetim
             return expired
         try:
             with lost_races(table):
-                table.maintenance.expire_snapshots().by_ids(gone).commit()
+                expiry = table.maintenance.expire_snapshots().by_ids(gone)
+                expiry._requirements += (_StillUnnamed.of(table, gone),)
+                expiry.commit()
         except CommitFailedException:
             lost += 1
             continue
         expired += gone
     raise ConflictError(f"could not expire snapshots of {'.'.join(table.name())}: the table changes too often; run the task again")
+
+
+class _StillUnnamed(AssertTableUUID):
+    """No branch and no tag leads to the snapshots that are to expire: PyIceberg loads the table anew to commit, and drops such a tag.
+
+    What a REST catalog gets of it is the part that it knows, the table's UUID.
+    """
+
+    _gone: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, table: IcebergTable, gone: Collection[int]) -> "_StillUnnamed":
+        required = cls(uuid=table.metadata.table_uuid)
+        required._gone = frozenset(gone)
+        return required
+
+    def validate(self, base_metadata: TableMetadata | None) -> None:
+        super().validate(base_metadata)
+        if base_metadata and any(ref.snapshot_id in self._gone for ref in base_metadata.refs.values()):
+            raise CommitFailedException("a branch or tag was set on a snapshot that was to expire")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,15 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A state of the lake: the snapshots of both tables, and how it was asked for."""
+    """A state of the lake: the snapshots of both tables, and how it was asked for.
+
+    `at_milliseconds` is the time that was named, or when the snapshots that were named became current; None for now.
+    """
 
     versions_snapshot: int
     embeddings_snapshot: int
     described: str
+    at_milliseconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,13 @@ def _of_batch(lake: Lake, profile: str, batch: BatchRow, versions: Timeline, emb
     if batch["state"] != PUBLISHED:
         raise InputError(f"the batch {name} is {batch['state']}: only a published one was ever current")
     snapshot = batch.get("versions_snapshot") or _made_by(lake.table(DOCUMENT_VERSIONS), name)
-    if snapshot is None or versions.since(snapshot) is None:
+    since = None if snapshot is None else versions.since(snapshot)
+    if since is None:
         raise InputError(f"the state of the lake after batch {name} has expired; {versions.described()}")
     beside = batch.get("embeddings_snapshot")
     if beside is None or embeddings.since(beside) is None:
-        beside = embeddings.at(versions.since(snapshot) or 0)
-    return _moment(snapshot, beside, f"batch {name}", embeddings)
+        beside = embeddings.at(since)
+    return _moment(snapshot, beside, f"batch {name}", since, embeddings)
 
 
 def _made_by(table: IcebergTable, batch_id: str) -> int | None:
@@ -103,9 +108,10 @@ def _made_by(table: IcebergTable, batch_id: str) -> int | None:
 def _of_snapshot(snapshot: int, versions: Timeline, embeddings: Timeline) -> Moment:
     described = f"snapshot {snapshot}"
     if (since := versions.since(snapshot)) is not None:
-        return _moment(snapshot, embeddings.at(since), described, embeddings)
+        return _moment(snapshot, embeddings.at(since), described, since, embeddings)
     if embeddings.since(snapshot) is not None:
-        return _moment(versions.at(embeddings.until(snapshot)), snapshot, described, versions)
+        until = embeddings.until(snapshot)
+        return _moment(versions.at(until), snapshot, described, until, versions)
     raise InputError(
         f"there is no snapshot {snapshot} that was ever current, or it has expired; {versions.described()}; {embeddings.described()}"
     )
@@ -125,13 +131,13 @@ def _of_time(profile: str, as_of: str, rows: list[BatchRow], versions: Timeline,
             f"the state of the lake at {moment.isoformat()}, after batch {latest['batch_id']}, has expired; {versions.described()}"
         )
     then = _milliseconds(moment)
-    return _moment(versions.at(then), embeddings.at(then), moment.isoformat(), versions)
+    return _moment(versions.at(then), embeddings.at(then), moment.isoformat(), then, versions)
 
 
-def _moment(versions: int | None, embeddings: int | None, described: str, timeline: Timeline) -> Moment:
+def _moment(versions: int | None, embeddings: int | None, described: str, at: int, timeline: Timeline) -> Moment:
     if versions is None or embeddings is None:
         raise InputError(f"nothing is left of the lake as of {described}; {timeline.described()}")
-    return Moment(versions, embeddings, described)
+    return Moment(versions, embeddings, described, at)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -12,12 +12,29 @@ def source_tag(snapshot_id: int) -> str:
     return f"source-{snapshot_id}"
 
 
+def led_tag(snapshot_id: int) -> str:
+    """The tag that keeps a state of the ledger which a release was led to, for receipts."""
+    return f"led-{snapshot_id}"
+
+
 def kept_snapshot(table: IcebergTable, snapshot_id: int) -> Snapshot | None:
     """The snapshot of the source, or the one that took over its tag when documents were erased from it; None where neither is there.
 
     An erasure at work leaves the snapshot itself there for a while, so the tag comes first.
     """
     return table.snapshot_by_name(source_tag(snapshot_id)) or table.snapshot_by_id(snapshot_id)
+
+
+def led_snapshot(ledger: IcebergTable, snapshot_id: int) -> Snapshot | None:
+    """The same for a state of the ledger that a release was led to."""
+    return ledger.snapshot_by_name(led_tag(snapshot_id)) or ledger.snapshot_by_id(snapshot_id)
+
+
+def snapshot_at(table: IcebergTable, milliseconds: int) -> Snapshot | None:
+    """The snapshot of the newest state that was made by a time; None where none that old is left."""
+    by_then = [one for one in table.snapshots() if snapshot_time(one) <= milliseconds]
+    # Of two of one state the later one took the place of the other.
+    return sorted(by_then, key=lambda one: (snapshot_time(one), made_in_order(one)))[-1] if by_then else None
 
 
 def snapshot_time(snapshot: Snapshot) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from embedding_lakehouse.core.tables import (
 from embedding_lakehouse.errors import ConflictError, LakehouseError
 from embedding_lakehouse.steps.embed_documents import planning, publishing
 from tests.batches import BatchRun, CountingModel, state_of
-from tests.interruptions import interrupted_at_commit, interrupted_at_statement
+from tests.interruptions import Killed, interrupted_at_commit, interrupted_at_statement, killed_at_commit
 from tests.lake_fixtures import StagedBatch
 
 pytestmark = pytest.mark.usefixtures("profiles")
@@ -144,6 +145,16 @@ def test_two_tries_of_publishing_side_by_side_publish_once(staged_batch: StagedB
     run = staged_batch.after("audit")
     publishing.publish_batch(run.batch_id, interrupted_at_commit(run.lake, trino_stack, table, run.publish))
     assert state_of(run.lake) == staged_batch.published
+
+
+def test_a_batch_whose_publisher_was_killed_counts_from_when_its_ledger_was_current(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+    run = staged_batch.after("audit")
+    with pytest.raises(Killed):
+        publishing.publish_batch(run.batch_id, killed_at_commit(run.lake, trino_stack, EMBEDDING_BATCHES.name))
+    assert (run.row["state"], state_of(run.lake)) == ("committed", staged_batch.published)
+    answered_at = datetime.now(UTC)
+    run.publish()
+    assert run.row["committed_at"] < run.row["published_at"] <= answered_at
 
 
 def test_a_published_batch_leaves_no_staged_rows(staged_batch: StagedBatch) -> None:

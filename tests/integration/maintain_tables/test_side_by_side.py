@@ -5,11 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot
+from dev.stack import Stack
+from embedding_lakehouse.clients.iceberg import ancestors, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import connect
+from embedding_lakehouse.clients.maintenance import expire_snapshots
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS
 from embedding_lakehouse.errors import ConflictError
 from tests.batches import current_chunks, put_documents, run_batch
+from tests.interruptions import interrupted_at_commit
 from tests.maintenance_fixtures import Maintaining
 
 TABLES = (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS)
@@ -67,3 +70,20 @@ def test_nothing_is_missing_between_now_and_the_kept_moment(maintaining: Maintai
     left = [one.snapshot_id for one in ancestors(table, head_snapshot(table).snapshot_id)]
     # The last batch's own snapshot, and the one that was current when it was planned.
     assert left == before[:2]
+
+
+def test_a_tag_that_is_set_while_snapshots_expire_keeps_its_own(maintaining: Maintaining, trino_stack: Stack) -> None:
+    for number in range(3):
+        put_documents(maintaining.lake, {"doc": f"Text {number}."})
+    table = maintaining.lake.table(SOURCE_DOCUMENTS)
+    wanted = table.snapshots()[0].snapshot_id
+
+    def tag() -> None:
+        tag_snapshot(maintaining.lake.table(SOURCE_DOCUMENTS), "mine", wanted)
+
+    expiring = interrupted_at_commit(maintaining.lake, trino_stack, SOURCE_DOCUMENTS.name, tag).table(SOURCE_DOCUMENTS)
+    expired = expire_snapshots(expiring, (), datetime.now(UTC))
+    table.refresh()
+    assert expired and wanted not in expired
+    assert {one.snapshot_id for one in table.snapshots()} == {wanted, head_snapshot(table).snapshot_id}
+    assert table.refs()["mine"].snapshot_id == wanted

@@ -1,9 +1,15 @@
 """Batches are taken back: what becomes current, what the index follows with, and that no text is embedded for it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from dev.stack import Stack
 from embedding_lakehouse.core.roll_backs import RollBack
+from embedding_lakehouse.core.tables import EMBEDDING_BATCHES
 from embedding_lakehouse.errors import NothingToDo
+from embedding_lakehouse.steps.roll_back_embeddings.applying import apply_roll_back
+from tests.interruptions import Killed, killed_at_commit
 from tests.roll_back_fixtures import RollingBack
 
 FIRST = {"a": "Alpha.", "b": "# Beta\n\nThe text of beta.", "c": "Gamma."}
@@ -168,3 +174,18 @@ def test_vectors_of_a_chunk_that_two_batches_made_follow_what_is_undone(rolling:
     rolling.sync()
     assert {batch for _, batch in rolling.records().values()} <= set(batches)
     assert rolling.records() == rolling.expected_records()
+
+
+def test_a_roll_back_that_was_killed_counts_from_when_its_ledger_was_current(
+    rolling: RollingBack, batches: list[str], trino_stack: Stack
+) -> None:
+    plan = rolling.plan(to=batches[0])
+    with pytest.raises(Killed):
+        # The first commit begins it.
+        apply_roll_back(plan, lake=killed_at_commit(rolling.lake, trino_stack, EMBEDDING_BATCHES.name, number=2))
+    assert (rolling.states()[plan["batch_id"]], rolling.current()["a"]) == ("planned", ["Alpha."])
+    answered_at = datetime.now(UTC)
+    apply_roll_back(plan, lake=rolling.lake)
+    row = rolling.row(plan["batch_id"])
+    assert row["state"] == "published"
+    assert row["planned_at"] < row["published_at"] <= answered_at

@@ -1,11 +1,14 @@
 """Releases after an erasure: each stands at the snapshots that took over from its own, with the records that are left of it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from embedding_lakehouse.clients.iceberg import rows_of_documents
+from embedding_lakehouse.clients.iceberg import head_snapshot, rows_of_documents, tag_snapshot
+from embedding_lakehouse.clients.keeping import told_snapshots
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.clients.snapshots import led_tag
 from embedding_lakehouse.core.checksums import checksum, combined
 from embedding_lakehouse.core.forgetting import Forgotten
 from embedding_lakehouse.core.releases import HELD, ReleaseRow
@@ -13,21 +16,33 @@ from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIO
 from embedding_lakehouse.errors import ConfigurationError
 
 COLUMNS = ((DOCUMENT_VERSIONS, "versions_snapshot"), (DOCUMENT_EMBEDDINGS, "embeddings_snapshot"))
+EVER = datetime.fromtimestamp(0, UTC)
 
 
 def keep_all(lake: Lake) -> None:
-    """Tag what every release holds, so that an erasure leads each on; those whose snapshots have expired are left as they are.
+    """Tag what every release holds, and what it ever held as far as that is told, so that an erasure leads each on; for receipts too.
 
-    A tag that is there stays: an erasure that was killed may have led it on already.
+    What has expired is left as it is. A tag that is there stays: an erasure that was killed may have led it on already.
     """
     for row in _held(lake):
         tag = f"release-{row['release_id']}"
         if all(tag in lake.table(declared).refs() for declared, _ in COLUMNS):
             continue
-        try:
+        with suppress(ConfigurationError):
             Releases(lake).keep_snapshots(row["release_id"])
-        except ConfigurationError:
-            continue
+    _keep_told(lake)
+
+
+def _keep_told(lake: Lake) -> None:
+    # Maintenance sets these tags each day: what is younger has none, nor has what took the place of another in an earlier erasure. What
+    # is main now is what releases are led to next.
+    ledger = lake.table(DOCUMENT_VERSIONS)
+    told = {led_tag(snapshot): snapshot for snapshot in told_snapshots(lake, EVER) | {head_snapshot(ledger).snapshot_id}}
+    ledger.refresh()
+    lacking = {tag: snapshot for tag, snapshot in sorted(told.items()) if tag not in ledger.refs() and ledger.snapshot_by_id(snapshot)}
+    for tag, snapshot in lacking.items():
+        with suppress(ConfigurationError):
+            tag_snapshot(ledger, tag, snapshot)
 
 
 def lead_on(lake: Lake, forgotten: Forgotten) -> list[str]:

@@ -100,10 +100,9 @@ def publish_batch(batch_id: str, lake: Lake | None = None) -> dict[str, Any]:
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
     if row["state"] in (COMMITTED, BLOCKED):
-        row = batches.move(
+        row = batches.publish(
             lake,
             batch_id,
-            PUBLISHED,
             embeddings_snapshot=_publish(lake, row, DOCUMENT_EMBEDDINGS),
             versions_snapshot=_publish(lake, row, DOCUMENT_VERSIONS),
             message=None,

@@ -131,7 +131,7 @@ class Maintenance:
             needed = keeping.source_snapshots(self.lake, self.receipts_since)
             return Tags(self.table, keeping.SOURCE_TAG), needed, self.receipts_since
         if self.declared == DOCUMENT_VERSIONS:
-            needed = keeping.led_snapshots(keeping.told_states(self.lake, self.receipts_since))
+            needed = keeping.led_snapshots(self.lake, self.receipts_since)
             return Tags(self.table, keeping.LED_TAG), needed, self.kept_since
         if self.declared == INDEX_RELEASES:
             told = {snapshot for snapshot, _ in keeping.told_states(self.lake, self.receipts_since)}

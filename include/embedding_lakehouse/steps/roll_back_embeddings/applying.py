@@ -12,7 +12,7 @@ from embedding_lakehouse.clients.forgetting.tombstones import in_force
 from embedding_lakehouse.clients.iceberg import append_once, delete_rows, head_snapshot, scan
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, write_part
-from embedding_lakehouse.core.batches import PLANNED, PUBLISHED, BatchRow
+from embedding_lakehouse.core.batches import PLANNED, BatchRow
 from embedding_lakehouse.core.forgetting import Tombstones
 from embedding_lakehouse.core.roll_backs import RollBack
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, ROLL_BACK_VERSIONS
@@ -32,10 +32,9 @@ def apply_roll_back(plan: Plan, dag_id: str = "", run_id: str = "", lake: Lake |
     if row["state"] == PLANNED:
         versions = lake.table(DOCUMENT_VERSIONS)
         files = [_write_versions(lake, row, rows) for rows in _planned_versions(lake, row["batch_id"])]
-        row = batches.move(
+        row = batches.publish(
             lake,
             row["batch_id"],
-            PUBLISHED,
             versions_snapshot=append_once(versions, files, {"batch_id": row["batch_id"]}),
             embeddings_snapshot=head_snapshot(lake.table(DOCUMENT_EMBEDDINGS)).snapshot_id,
         )
