@@ -25,7 +25,9 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 MISSING = {
     "/indexes/create-for-model": "integrated embedding",
     "/indexes/{name}/backups": "backups",
+    "/indexes/{name}/backup-schedules": "backups",
     "/backups": "backups",
+    "/backup-schedules": "backups",
     "/restore-jobs": "backups",
     "/collections": "collections",
     "/embed": "inference",
