@@ -1,5 +1,6 @@
 """The application: routes, the door that asks for the API key, and the shape of errors."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.pinecone_server import control_plane, faults, imports_plane, namespaces_plane, vectors_plane
-from dev.pinecone_server.errors import Code, Refusal, unsupported
+from dev.pinecone_server import aliases_plane, control_plane, faults, imports_plane, namespaces_plane, search_plane, vectors_plane
+from dev.pinecone_server.errors import Code, Refusal, invalid, unsupported
 from dev.pinecone_server.imports import Imports
-from dev.pinecone_server.requests import answer
+from dev.pinecone_server.index_shapes import NEWEST_VERSION
+from dev.pinecone_server.requests import answer, asked_version
 from dev.pinecone_server.store import Store
 from dev.pinecone_server.versions import Visibility
 
@@ -25,7 +27,9 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 MISSING = {
     "/indexes/create-for-model": "integrated embedding",
     "/indexes/{name}/backups": "backups",
+    "/indexes/{name}/backup-schedules": "backups",
     "/backups": "backups",
+    "/backup-schedules": "backups",
     "/restore-jobs": "backups",
     "/collections": "collections",
     "/embed": "inference",
@@ -35,6 +39,8 @@ MISSING = {
     "/svc/{host_id}/records": "integrated embedding",
     "/svc/{host_id}/namespaces/{namespace}/documents": "document indexes",
 }
+# The records and the documents API of an index answer errors as the control plane does.
+LIKE_CONTROL_PLANE = re.compile(r"/svc/[^/]+/(records|namespaces/.+/documents)/")
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,13 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.imports = Imports(store, settings.import_delay_ms / 1000)
     app.state.faults = faults.Faults()
     app.get("/health")(_health)
-    for router in (_missing(), control_plane.router, vectors_plane.router, namespaces_plane.router, imports_plane.router):
+    # The search comes before the refusal of what else the records API has.
+    planes = (control_plane, vectors_plane, namespaces_plane, aliases_plane, imports_plane)
+    for router in (search_plane.router, _missing(), *(plane.router for plane in planes)):
         app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _unknown)
+    app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(Exception, _broken)
     door = Door(app, settings.api_key)
     if settings.faults is None:
@@ -121,8 +130,14 @@ def _missing() -> APIRouter:
 
 
 def _error(request: Request, refusal: Refusal, status: int | None = None) -> Response:
-    in_index = request.url.path.startswith("/svc/")
-    return answer(refusal.vectors_body() if in_index else refusal.control_body(), status=status or refusal.code.status)
+    in_vectors_api = request.url.path.startswith("/svc/") and not _is_like_control_plane(request)
+    return answer(refusal.vectors_body() if in_vectors_api else refusal.control_body(), status=status or refusal.code.status)
+
+
+def _is_like_control_plane(request: Request) -> bool:
+    # Before this version these answered as the vectors API does; and a namespace may be named "a/documents/b".
+    is_new = asked_version(request) >= NEWEST_VERSION
+    return is_new and request.method == "POST" and bool(LIKE_CONTROL_PLANE.match(request.url.path))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -133,6 +148,10 @@ async def _unknown(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     code = Code.NOT_FOUND if error.status_code == 404 else Code.INVALID_ARGUMENT
     return _error(request, Refusal(code, f"{request.method} {request.url.path}: {error.detail}"), status=error.status_code)
+
+
+async def _too_deep(request: Request, error: Exception) -> Response:
+    return _error(request, invalid("The request body is nested too deeply"))
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -15,6 +15,8 @@ from dev.pinecone_server.database import Database, Place
 from dev.pinecone_server.errors import not_found
 
 DEFAULT_NAMESPACE = "__default__"
+# The one field of an index that the vectors API serves; every other name makes a document index.
+VECTORS = "_values"
 UNFINISHED = ("Pending", "InProgress")
 
 
@@ -54,7 +56,7 @@ class Import:
 
 @dataclass
 class Index:
-    """A serverless index of dense vectors. `host_id` names it in its host's address, and no two indexes ever share one."""
+    """A serverless index of one field of dense vectors. `host_id` names it in its host's address, and no two indexes ever share one."""
 
     name: str
     host_id: str
@@ -66,6 +68,7 @@ class Index:
     tags: dict[str, str] = field(default_factory=dict)
     read_capacity: dict = field(default_factory=lambda: {"mode": "OnDemand"})
     metadata_schema: dict | None = None
+    vector_field: str = VECTORS
     namespaces: dict[str, NamespaceEntry] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)

@@ -52,6 +52,8 @@ DATA_CALLS = [
     call("post", "/vectors/upsert", {"namespace": "n", "vectors": [RECORD | {"values": [1.0]}]}),
     call("post", "/query", {"namespace": "n", "vector": VECTOR, "topK": 2, "includeMetadata": True, "includeValues": True}),
     call("post", "/query", {"namespace": "n", "vector": VECTOR, "topK": 0}),
+    call("post", "/records/namespaces/{namespace}/search", {"query": {"top_k": 2, "vector": {"values": VECTOR}}}, namespace="n"),
+    call("post", "/records/namespaces/{namespace}/search", {"query": {"top_k": 0, "id": "a"}}, namespace="n"),
     call("get", "/vectors/fetch", query={"ids": "a", "namespace": "n"}),
     call("post", "/vectors/fetch_by_metadata", {"namespace": "n", "filter": {"kind": {"$eq": "x"}}, "limit": 10}),
     call("get", "/vectors/list", query={"namespace": "n", "limit": "1"}),

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from dev.pinecone_server import index_shapes
+from dev.pinecone_server import index_shapes, read_capacity
 from dev.pinecone_server.catalog import Index
 from dev.pinecone_server.errors import Code, Refusal, unsupported
 from dev.pinecone_server.requests import RawBody, TheStore, Version, answer, parsed
@@ -40,17 +40,17 @@ def configure_index(store: TheStore, version: Version, request: Request, name: s
     body = parsed(raw)
     if body.get("embed") or body.get("schema"):
         raise unsupported("integrated embedding and changes of a schema")
-    if body.get("deployment") or "pod" in (body.get("spec") or {}):
+    if body.get("deployment") or index_shapes.member(body, "spec").get("pod"):
         raise unsupported("pods")
+    capacity = index_shapes.asked_capacity(body)
     with store.catalog.changing() as draft:
         index = draft.named(name)
         if body.get("deletion_protection") is not None:
             index.deletion_protection = index_shapes.protection(body["deletion_protection"])
         if body.get("tags") is not None:
             index.tags = index_shapes.changed_tags(index.tags, body["tags"])
-        capacity = body.get("read_capacity") or ((body.get("spec") or {}).get("serverless") or {}).get("read_capacity")
         if capacity is not None:
-            index.read_capacity = index_shapes.read_capacity(capacity)
+            index.read_capacity = read_capacity.changed(index.read_capacity, capacity)
     return answer(_described(index, version, request), status=200 if version >= index_shapes.NEWEST_VERSION else 202)
 
 

@@ -15,6 +15,7 @@ from dev.pinecone_server.versions import Visibility
 
 KINDS = ("too_many_requests", "server_error", "partial_write", "cut_before", "cut_after", "rate_limit")
 SPARED = ("/faults", "/health")
+LONGEST_DELAY_MS = 1e12
 
 
 @dataclass
@@ -132,10 +133,16 @@ def configure(faults: Faults, visibility: Visibility, wanted: dict) -> None:
     """Put rules and a visibility delay in force. Raises Refusal if a rule is not possible."""
     if unknown := set(wanted) - {"seed", "rules", "visibility_delay_ms"}:
         raise invalid(f"Unknown settings: {', '.join(sorted(unknown))}")
-    rules, delay_ms = wanted.get("rules", []), wanted.get("visibility_delay_ms", visibility.delay_s * 1000)
-    if not isinstance(rules, list) or not isinstance(delay_ms, int | float):
-        raise invalid("rules must be a list, and visibility_delay_ms a number")
-    faults.set([_rule(fields) for fields in rules], wanted.get("seed", 0))
+    rules, seed = wanted.get("rules", []), wanted.get("seed", 0)
+    delay_ms = wanted.get("visibility_delay_ms", visibility.delay_s * 1000)
+    if (
+        not isinstance(rules, list)
+        or not isinstance(seed, int)
+        or not isinstance(delay_ms, int | float)
+        or not 0 <= delay_ms <= LONGEST_DELAY_MS
+    ):
+        raise invalid(f"rules must be a list, seed a whole number, and visibility_delay_ms a number up to {LONGEST_DELAY_MS:.0f}")
+    faults.set([_rule(fields) for fields in rules], seed)
     visibility.delay_s = delay_ms / 1000
 
 
@@ -146,4 +153,10 @@ def _rule(fields: dict) -> Rule:
         raise invalid(f"{fields} is not a rule: {error}") from None
     if rule.kind not in KINDS:
         raise invalid(f"{rule.kind!r} is not a fault: choose one of {', '.join(KINDS)}")
+    given = [number for number in (rule.times, rule.retry_after_s) if number is not None]
+    numbers = (rule.share, rule.requests_per_second, rule.hits, *given)
+    if not isinstance(rule.path, str) or not all(isinstance(number, int | float) for number in numbers):
+        raise invalid(f"{fields} is not a rule: its path must be a string, and what it counts or measures a number")
+    if not isinstance(rule.status, int) or not 400 <= rule.status <= 599:
+        raise invalid(f"{rule.status!r} is not the status of an error: choose one from 400 to 599")
     return rule

@@ -48,11 +48,9 @@ class Imports:
 
     def start(self, index: Index, body: dict) -> str:
         """Start an import and return its id. Raises Refusal if it cannot be started."""
-        uri, mode = body.get("uri"), (body.get("errorMode") or {}).get("onError", "abort")
+        uri, mode = body.get("uri"), _mode(body.get("errorMode"))
         if not isinstance(uri, str) or not uri.startswith(("s3://", *LOCAL)) or len(uri) > LONGEST_URI:
             raise invalid(f"uri must be an s3:// address or a local folder, got {uri!r}")
-        if mode not in ("abort", "continue"):
-            raise invalid(f"errorMode.onError must be 'abort' or 'continue', got {mode!r}")
         with self._store.catalog.changing() as draft:
             imports = draft.at(index.host_id).imports
             started = Import(str(len(imports) + 1), uri, mode, timestamp())
@@ -131,6 +129,15 @@ class Imports:
             if task.status in UNFINISHED:
                 for name, value in fields.items():
                     setattr(task, name, value)
+
+
+def _mode(error_mode: object) -> str:
+    if error_mode is None:
+        return "abort"
+    mode = error_mode.get("onError", "abort") if isinstance(error_mode, dict) else None
+    if mode not in ("abort", "continue"):
+        raise invalid(f"errorMode must be an object whose onError is 'abort' or 'continue', got {error_mode!r}")
+    return mode
 
 
 def _listed(uri: str) -> tuple[AbstractFileSystem, list[tuple[str, str]]]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from dev.pinecone_server import limits, pages
 from dev.pinecone_server.catalog import Import
 from dev.pinecone_server.imports import Imports
-from dev.pinecone_server.requests import RawBody, TheIndex, answer, parsed
+from dev.pinecone_server.requests import RawBody, TheIndex, VectorsIndex, answer, parsed
 
 router = APIRouter(prefix="/svc/{host_id}/bulk/imports")
 
@@ -20,7 +20,7 @@ TheImports = Annotated[Imports, Depends(_imports)]
 
 
 @router.post("")
-def start_import(imports: TheImports, index: TheIndex, raw: RawBody) -> Response:
+def start_import(imports: TheImports, index: VectorsIndex, raw: RawBody) -> Response:
     """Start an import and answer with its id before anything is read."""
     return answer({"id": imports.start(index, parsed(raw))})
 
@@ -29,7 +29,7 @@ def start_import(imports: TheImports, index: TheIndex, raw: RawBody) -> Response
 def list_imports(index: TheIndex, limit: str | None = None, paginationToken: str = "") -> Response:
     """Answer with a page of imports in the order of their ids."""
     most = limits.whole_number("limit", limit, limits.MOST_LISTED, default=limits.MOST_LISTED)
-    after, scope = pages.opened(paginationToken, {})
+    after, scope = pages.opened(paginationToken, "imports", {})
     # Of equal length, so that they sort as numbers do.
     numbered = {import_id.zfill(12): task for import_id, task in index.imports.items()}
     names, more = pages.cut(sorted(numbered), after, most)

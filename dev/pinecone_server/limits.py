@@ -18,6 +18,7 @@ MOST_IDS = 1000
 MOST_MATCHES = 10_000
 MOST_LISTED = 100
 MOST_METADATA_BYTES = 40 * 1024
+MOST_FIELDS = 50
 LONGEST_NAME = 512
 SMALLEST_VALUE = 1e-8
 ASCII = re.compile(r"[\x01-\x7f]+")
@@ -35,6 +36,13 @@ def namespace_name(name: object) -> str:
     return name
 
 
+def given_namespace(name: str) -> str:
+    """Return the namespace that a path names. Raises Refusal if it names none, which means the default one in bodies alone."""
+    if not name:
+        raise invalid(f"The path must name a namespace of 1 to {LONGEST_NAME} characters; the default one is __default__")
+    return namespace_name(name)
+
+
 def alias_name(name: object) -> str:
     """Return a possible alias name. Raises Refusal for any other."""
     if not isinstance(name, str) or not ALIAS.fullmatch(name) or len(name) > LONGEST_NAME or name in ("__default__", ".", ".."):
@@ -47,8 +55,10 @@ def prefix(value: str | None) -> str | None:
     """Return the prefix of a listing, None where every name matches. Raises Refusal if no name could have it."""
     if value and len(value) > LONGEST_NAME:
         raise invalid(f"prefix must be at most {LONGEST_NAME} characters long", reason="PREFIX_TOO_LONG")
-    if value and not ASCII.fullmatch(value):
-        raise invalid("prefix must be ASCII without NUL", reason="PREFIX_MUST_BE_ASCII")
+    if value and "\0" in value:
+        raise invalid("prefix must not contain NUL", reason="PREFIX_MUST_NOT_CONTAIN_NULL_CHARACTER")
+    if value and not value.isascii():
+        raise invalid("prefix must be ASCII", reason="PREFIX_MUST_BE_ASCII")
     return value or None
 
 
@@ -72,7 +82,7 @@ def record_ids(values: object) -> list[str]:
     return [record_id(value) for value in values]
 
 
-def whole_number(name: str, value: object, most: int, default: int | None = None) -> int:
+def whole_number(name: str, value: object, most: int, default: int | None = None, reason: str | None = None) -> int:
     """Return a number from 1 to `most`, given as a number or as text. Raises Refusal otherwise."""
     if value is None and default is not None:
         return default
@@ -81,8 +91,14 @@ def whole_number(name: str, value: object, most: int, default: int | None = None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise invalid(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+        raise invalid(f"{name} must be a whole number from 1 to {most}, got {value!r}", reason=reason)
     return value
+
+
+def within(name: str, value: object, least: float, most: float) -> None:
+    """Raise Refusal if something is given that is no number of a range."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most):
+        raise invalid(f"{name} must be a number from {least:g} to {most:g}, got {value!r}")
 
 
 def vector(values: object, dimension: int, *, may_be_zero: bool = False, record: str | None = None) -> np.ndarray:
@@ -128,11 +144,17 @@ def _matrix(rows: list, ids: list[str], dimension: int) -> np.ndarray:
     # Rows of different lengths make no array: the last line says which of them is wrong.
     with suppress(ValueError):
         matrix = np.array(rows)
-        if matrix.dtype.kind in "fiu" and matrix.ndim == 2 and matrix.shape[1] == dimension:
+        if matrix.dtype.kind in "fiu" and matrix.ndim == 2 and matrix.shape[1] == dimension and not _has_booleans(rows, matrix):
             good = usable(matrix)
             if good is not None:
                 return good
     return np.stack([vector(row, dimension, record=name) for row, name in zip(rows, ids, strict=True)])
+
+
+def _has_booleans(rows: list, matrix: np.ndarray) -> bool:
+    # Among other numbers they are 0 and 1 to numpy, so that a row without these needs no look at its values one by one.
+    suspects = np.flatnonzero(((matrix == 0) | (matrix == 1)).any(axis=1))
+    return any(bool in map(type, rows[row]) for row in suspects)
 
 
 def metadata(fields: object) -> Metadata:
@@ -160,6 +182,21 @@ def _metadata_value(name: str, value: object) -> str | float | bool | list[str]:
     raise invalid(f"Metadata value must be a string, number, boolean or list of strings, got '{_shown(value)}' for field '{name}'")
 
 
+def metadata_schema(schema: object) -> dict | None:
+    """Return the metadata fields to index, None where all are. Raises Refusal if they are not declared as the service wants it."""
+    if schema is None:
+        return None
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    if not isinstance(fields, dict) or len(fields) > MOST_FIELDS:
+        raise invalid(f"schema.fields must be an object of at most {MOST_FIELDS} fields")
+    for name, field in fields.items():
+        if name.startswith("$"):
+            raise invalid(f"Field '{name}' must not begin with $, which is reserved for filters")
+        if not isinstance(field, dict) or field.get("filterable") is not True:
+            raise invalid(f"Field '{name}' is set to filterable: false. Only filterable: true is supported.")
+    return {"fields": {name: {"filterable": True} for name in fields}}
+
+
 def upsert_size(size: int) -> None:
     """Raise Refusal if the body of an upsert is too large."""
     if size > MOST_UPSERT_BYTES:
@@ -171,5 +208,9 @@ def _of(record: str | None) -> str:
 
 
 def _shown(value: object) -> str:
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # It reads deeper nesting than it writes.
+        return "nested values"
     return text if len(text) <= 16 else f"{text[:16]}..."

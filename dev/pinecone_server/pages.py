@@ -14,17 +14,20 @@ def token(after: str, scope: dict[str, str]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([after, scope])).decode()
 
 
-def opened(given: str | None, scope: dict[str, str | None]) -> tuple[str | None, dict[str, str]]:
-    """Return where a page starts, and the filters of its listing: those of the token, which a repeated filter must not contradict.
+def opened(given: object, listing: str, scope: dict[str, str | None]) -> tuple[str | None, dict[str, str]]:
+    """Return where a page of a kind of listing starts, and its filters: those of the token, which a repeated filter must not contradict.
 
     Raises Refusal if the token is not one of this server, or was given out for another listing.
     """
-    asked = {name: value for name, value in scope.items() if value is not None}
-    if not given:
+    asked = {"listing": listing, **{name: value for name, value in scope.items() if value is not None}}
+    if given is None or given == "":
         return None, asked
     try:
+        if not isinstance(given, str):
+            raise TypeError
         after, kept = orjson.loads(base64.urlsafe_b64decode(given))
-        if not isinstance(after, str) or not isinstance(kept, dict):
+        known = isinstance(after, str) and isinstance(kept, dict) and all(isinstance(value, str) for value in kept.values())
+        if not known or kept.get("listing") != listing:
             raise ValueError
     except (binascii.Error, ValueError, TypeError):
         raise invalid("Invalid pagination token", reason="INVALID_PAGINATION_TOKEN") from None

@@ -167,7 +167,7 @@ def _scores(vectors: np.ndarray, norms: np.ndarray, query: np.ndarray, metric: s
             scores = vectors @ query
             if metric == "cosine":
                 scores = np.clip(scores / (norms * np.linalg.norm(query.astype(np.float64))), -1, 1)
-    # Vectors near the end of float32 overflow, and a query of zeros has no direction; JSON knows neither infinities nor NaN.
+    # Vectors near the end of float32 overflow, and JSON knows neither infinities nor NaN.
     return np.nan_to_num(scores.astype(np.float32))
 
 

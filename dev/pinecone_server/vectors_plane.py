@@ -1,9 +1,7 @@
-"""The vectors API of an index: upsert, query, fetch, list, update, delete, and the index's statistics."""
+"""The vectors API of an index: upsert, fetch, list, update, delete, and the index's statistics."""
 
-from collections.abc import Callable
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from dev.pinecone_server import limits, pages
@@ -11,16 +9,15 @@ from dev.pinecone_server.catalog import Index
 from dev.pinecone_server.errors import Code, Refusal, invalid, unsupported
 from dev.pinecone_server.filters import compile_filter
 from dev.pinecone_server.records import Change, Records
-from dev.pinecone_server.requests import RawBody, TheIndex, TheStore, answer, parsed
+from dev.pinecone_server.requests import USAGE, RawBody, TheIndex, TheStore, VectorsIndex, answer, parsed, served
 
 router = APIRouter(prefix="/svc/{host_id}")
 
-USAGE = {"readUnits": 1}
 MOST_FETCHED = 10_000
 
 
 @router.post("/vectors/upsert")
-def upsert(store: TheStore, index: TheIndex, request: Request, raw: RawBody) -> Response:
+def upsert(store: TheStore, index: VectorsIndex, request: Request, raw: RawBody) -> Response:
     """Put up to 1,000 records; the answer comes when they are on the disk."""
     limits.upsert_size(len(raw))
     body = parsed(raw)
@@ -34,41 +31,17 @@ def upsert(store: TheStore, index: TheIndex, request: Request, raw: RawBody) -> 
     return answer({"upsertedCount": len(body["vectors"])}, written=lsn)
 
 
-@router.post("/query")
-def query(store: TheStore, index: TheIndex, raw: RawBody) -> Response:
-    """Find the nearest records of a vector, or of a record's vector."""
-    body = parsed(raw)
-    namespace = index.resolve(limits.namespace_name(body.get("namespace")))
-    top_k = limits.whole_number("topK", body.get("topK"), limits.MOST_MATCHES)
-    _refuse_sparse(body)
-    predicate = compile_filter(body["filter"]) if body.get("filter") else None
-    wanted = _wanted(body, index.dimension)
-
-    def found(records: Records) -> list[dict]:
-        vector = wanted(records)
-        matches = [] if vector is None else records.search(vector, index.metric, top_k, predicate)
-        return [_match(records, match.row, match.score, body) for match in matches]
-
-    matches, lsn = store.read(index, namespace, found)
-    reply = answer({"results": [], "matches": matches, "namespace": _served(body, namespace), "usage": USAGE}, indexed=lsn)
-    if len(reply.body) > limits.MOST_RESULT_BYTES:
-        raise invalid(
-            f"The result has {len(reply.body)} bytes, the limit is {limits.MOST_RESULT_BYTES}: lower topK, or leave out values or metadata"
-        )
-    return reply
-
-
 @router.get("/vectors/fetch")
-def fetch(store: TheStore, index: TheIndex, ids: Annotated[list[str] | None, Query()] = None, namespace: str = "") -> Response:
+def fetch(store: TheStore, index: VectorsIndex, ids: Annotated[list[str] | None, Query()] = None, namespace: str = "") -> Response:
     """Answer with the records of some ids; unknown ones are left out."""
     wanted = limits.record_ids(ids)
-    served = index.resolve(limits.namespace_name(namespace))
-    vectors, lsn = store.read(index, served, lambda records: _fetched(records, wanted))
-    return answer({"vectors": vectors, "namespace": _served({"namespace": namespace}, served), "usage": USAGE}, indexed=lsn)
+    namespace_read = index.resolve(limits.namespace_name(namespace))
+    vectors, lsn = store.read(index, namespace_read, lambda records: _fetched(records, wanted))
+    return answer({"vectors": vectors, "namespace": served(namespace, namespace_read), "usage": USAGE}, indexed=lsn)
 
 
 @router.post("/vectors/fetch_by_metadata")
-def fetch_by_metadata(store: TheStore, index: TheIndex, raw: RawBody) -> Response:
+def fetch_by_metadata(store: TheStore, index: VectorsIndex, raw: RawBody) -> Response:
     """Answer with a page of the records that match a filter, by id."""
     body = parsed(raw)
     if not body.get("filter"):
@@ -76,7 +49,7 @@ def fetch_by_metadata(store: TheStore, index: TheIndex, raw: RawBody) -> Respons
     predicate = compile_filter(body["filter"])
     limit = limits.whole_number("limit", body.get("limit"), MOST_FETCHED, default=100)
     namespace = index.resolve(limits.namespace_name(body.get("namespace")))
-    after, scope = pages.opened(body.get("paginationToken"), {"namespace": namespace})
+    after, scope = pages.opened(body.get("paginationToken"), "records by metadata", {"namespace": namespace})
 
     def found(records: Records) -> tuple[dict, dict]:
         matching = sorted(records.ids[row] for row in records.matching(predicate))
@@ -84,24 +57,29 @@ def fetch_by_metadata(store: TheStore, index: TheIndex, raw: RawBody) -> Respons
         return _fetched(records, ids), pages.pagination(ids, more, scope)
 
     (vectors, pagination), lsn = store.read(index, namespace, found)
-    return answer({"vectors": vectors, "namespace": _served(body, namespace), "usage": USAGE, **pagination}, indexed=lsn)
+    return answer({"vectors": vectors, "namespace": served(body.get("namespace"), namespace), "usage": USAGE, **pagination}, indexed=lsn)
 
 
 @router.get("/vectors/list")
 def list_ids(
-    store: TheStore, index: TheIndex, prefix: str | None = None, limit: str | None = None, paginationToken: str = "", namespace: str = ""
+    store: TheStore,
+    index: VectorsIndex,
+    prefix: str | None = None,
+    limit: str | None = None,
+    paginationToken: str = "",
+    namespace: str = "",
 ) -> Response:
     """Answer with a page of ids in sorted order."""
     most = limits.whole_number("limit", limit, limits.MOST_LISTED, default=limits.MOST_LISTED)
-    served = index.resolve(limits.namespace_name(namespace))
-    after, scope = pages.opened(paginationToken, {"namespace": served, "prefix": limits.prefix(prefix)})
-    (ids, more), lsn = store.read(index, served, lambda records: records.page(scope.get("prefix", ""), after, most))
-    listed = {"vectors": [{"id": record} for record in ids], "namespace": _served({"namespace": namespace}, served), "usage": USAGE}
+    namespace_read = index.resolve(limits.namespace_name(namespace))
+    after, scope = pages.opened(paginationToken, "ids", {"namespace": namespace_read, "prefix": limits.prefix(prefix)})
+    (ids, more), lsn = store.read(index, namespace_read, lambda records: records.page(scope.get("prefix", ""), after, most))
+    listed = {"vectors": [{"id": record} for record in ids], "namespace": served(namespace, namespace_read), "usage": USAGE}
     return answer({**listed, **pages.pagination(ids, more, scope)}, indexed=lsn)
 
 
 @router.post("/vectors/update")
-def update(store: TheStore, index: TheIndex, raw: RawBody) -> Response:
+def update(store: TheStore, index: VectorsIndex, raw: RawBody) -> Response:
     """Change the values or the metadata of one record, or the metadata of all that match a filter; an unknown id changes nothing."""
     body = parsed(raw)
     namespace = limits.namespace_name(body.get("namespace"))
@@ -145,7 +123,7 @@ def _update_matching(store: TheStore, index: Index, namespace: str, body: dict, 
 
 
 @router.post("/vectors/delete")
-def delete(store: TheStore, index: TheIndex, raw: RawBody) -> Response:
+def delete(store: TheStore, index: VectorsIndex, raw: RawBody) -> Response:
     """Delete records by id, by filter, or all of a namespace; unknown ids are ignored."""
     body = parsed(raw)
     namespace = limits.namespace_name(body.get("namespace"))
@@ -183,35 +161,6 @@ def describe_index_stats(store: TheStore, index: TheIndex, raw: RawBody) -> Resp
     )
 
 
-def _wanted(body: dict, dimension: int) -> Callable[[Records], np.ndarray | None]:
-    if (body.get("id") is None) == (body.get("vector") is None):
-        raise invalid("Provide either 'id' or 'vector', and not both")
-    if body.get("id") is None:
-        vector = limits.vector(body["vector"], dimension, may_be_zero=True)
-        return lambda _: vector
-    record = limits.record_id(body["id"])
-
-    def stored(records: Records) -> np.ndarray | None:
-        row = records.row(record)
-        return None if row is None else records.vector(row)
-
-    return stored
-
-
-def _refuse_sparse(body: dict) -> None:
-    if body.get("sparseVector") and body.get("vector") is None:
-        raise invalid("Cannot query index with dense 'vector_type' with only sparse vector")
-    if body.get("sparseVector") or body.get("queries"):
-        raise unsupported("hybrid queries and several queries in one request")
-
-
-def _match(records: Records, row: int, score: float, body: dict) -> dict:
-    match = {"id": records.ids[row], "score": score, "values": records.vector(row) if body.get("includeValues") is True else []}
-    if body.get("includeMetadata") is True and records.metadata[row]:
-        match["metadata"] = records.metadata[row]
-    return match
-
-
 def _fetched(records: Records, ids: list[str]) -> dict[str, dict]:
     vectors = {}
     for record in ids:
@@ -220,8 +169,3 @@ def _fetched(records: Records, ids: list[str]) -> dict[str, dict]:
             if records.metadata[row]:
                 vectors[record]["metadata"] = records.metadata[row]
     return vectors
-
-
-def _served(body: dict, namespace: str) -> str:
-    # A request that leaves the namespace out gets it back empty.
-    return namespace if body.get("namespace") else ""

@@ -2,7 +2,6 @@
 
 import pytest
 from pinecone import ConflictError, ForbiddenError, NotFoundError, Pinecone, UnauthorizedError
-from pinecone.errors import ServiceError
 
 from tests.integration.pinecone_server.conftest import SERVERLESS, Server
 
@@ -113,6 +112,14 @@ def test_one_index_is_described_in_the_shape_of_the_version_that_asks(server: Se
         ({"dimension": 20_001}, 400, "INVALID_ARGUMENT"),
         ({"dimension": None}, 422, "UNPROCESSABLE_ENTITY"),
         ({"spec": None}, 422, "UNPROCESSABLE_ENTITY"),
+        ({"spec": {}}, 422, "UNPROCESSABLE_ENTITY"),
+        ({"spec": {"serverless": "aws"}}, 422, "UNPROCESSABLE_ENTITY"),
+        ({"spec": {"serverless": {"cloud": "aws"}}}, 422, "UNPROCESSABLE_ENTITY"),
+        (
+            {"spec": {"serverless": {"cloud": "aws", "region": "us-east-1", "schema": {"fields": {"a": {"filterable": False}}}}}},
+            400,
+            "INVALID_ARGUMENT",
+        ),
         ({"spec": {"serverless": {"cloud": "moon", "region": "us-east-1"}}}, 404, "NOT_FOUND"),
         ({"spec": {"pod": {"environment": "us-east1-gcp"}}}, 501, "UNIMPLEMENTED"),
         ({"vector_type": "sparse"}, 501, "UNIMPLEMENTED"),
@@ -126,15 +133,28 @@ def test_an_index_that_cannot_be_had_is_refused_with_a_code(server: Server, chan
     assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
 
-def test_a_document_index_is_refused_as_not_emulated(server: Server):
-    schema = {"fields": {"embedding": {"type": "dense_vector", "dimension": 4, "metric": "cosine"}}}
+def test_an_index_without_tags_says_so_since_2026_07_and_left_them_out_before(server: Server):
+    server.client().create_index(name="no-tags", dimension=4, spec=SERVERLESS)
+    with server.http() as http:
+        newest, older = (http.get("/indexes/no-tags", headers={"X-Pinecone-Api-Version": each}).json() for each in ("2026-07", "2026-04"))
 
-    with pytest.raises(ServiceError, match="does not emulate") as refusal:
-        server.client().indexes.create(name="documents", schema=schema)
-    assert refusal.value.status_code == 501
+    assert newest["tags"] is None
+    assert "tags" not in older
 
 
-@pytest.mark.parametrize("path", ["/backups", "/collections", "/restore-jobs", "/embed", "/rerank", "/models", "/indexes/create-for-model"])
+NOT_EMULATED = (
+    "/backups",
+    "/backup-schedules",
+    "/backup-schedules/1/history",
+    "/collections",
+    "/restore-jobs",
+    "/embed",
+    "/rerank",
+    "/models",
+)
+
+
+@pytest.mark.parametrize("path", [*NOT_EMULATED, "/indexes/any/backups", "/indexes/any/backup-schedules", "/indexes/create-for-model"])
 def test_what_is_not_emulated_says_so(server: Server, path: str):
     with server.http() as http:
         refused = http.post(path, json={})

@@ -131,7 +131,18 @@ def test_faults_are_switched_off(faulty: Server):
 
 
 @pytest.mark.parametrize(
-    "body", [{"rules": [{"kind": "earthquake"}]}, {"rules": [{"kind": "cut_before", "odds": 1}]}, {"unknown": 1}, {"rules": [1]}]
+    "body",
+    [
+        {"rules": [{"kind": "earthquake"}]},
+        {"rules": [{"kind": "cut_before", "odds": 1}]},
+        {"rules": [{"kind": "server_error", "share": "half"}]},
+        {"rules": [{"kind": "server_error", "status": 200}]},
+        {"rules": [{"kind": "server_error", "path": 1}]},
+        {"rules": [{"kind": "too_many_requests", "retry_after_s": []}]},
+        {"seed": []},
+        {"unknown": 1},
+        {"rules": [1]},
+    ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(faulty: Server, body: dict):
     with faulty.http() as http:

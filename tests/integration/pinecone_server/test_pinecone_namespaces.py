@@ -211,5 +211,66 @@ def test_aliases_are_listed_by_name_prefix_target_and_page(index: Index, http: h
     assert listed(paginationToken=token, limit=2)[0] == ["a3"]
 
 
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "many"])
+def test_a_page_of_aliases_of_an_impossible_size_is_refused_with_its_reason(http: httpx.Client, limit: str):
+    refused = http.get("/namespace-aliases", params={"limit": limit})
+
+    assert (refused.status_code, reason(refused)) == (400, "LIST_INVALID_LIMIT")
+
+
+@pytest.mark.parametrize("listing", ["/namespace-aliases", "/namespaces", "/vectors/list"])
+@pytest.mark.parametrize(
+    ("prefix", "why"),
+    [("a\0b", "PREFIX_MUST_NOT_CONTAIN_NULL_CHARACTER"), ("ä", "PREFIX_MUST_BE_ASCII"), ("a" * 513, "PREFIX_TOO_LONG")],
+)
+def test_a_prefix_that_no_name_can_have_is_refused_with_its_reason(http: httpx.Client, listing: str, prefix: str, why: str):
+    refused = http.get(listing, params={"prefix": prefix})
+
+    assert (refused.status_code, reason(refused)) == (400, why)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/namespace-aliases"),
+        ("POST", "/namespace-aliases"),
+        ("GET", "/namespace-aliases/live"),
+        ("PATCH", "/namespace-aliases/live"),
+        ("DELETE", "/namespace-aliases/live"),
+    ],
+)
+def test_before_2026_07_there_are_no_aliases(index: Index, http: httpx.Client, method: str, path: str):
+    put(index, "v1")
+    http.post("/namespace-aliases", json={"name": "live", "target_namespace": "v1"})
+
+    refused = http.request(method, path, json={"name": "live", "target_namespace": "v1"}, headers={"X-Pinecone-Api-Version": "2026-04"})
+
+    assert (refused.status_code, reason(refused)) == (400, "API_VERSION_TOO_OLD")
+    assert http.get("/namespace-aliases/live").status_code == 200
+
+
+def test_a_token_is_good_for_the_listing_that_gave_it_alone(index: Index, http: httpx.Client):
+    for name in ("v1", "v2"):
+        put(index, name)
+        put(index, name, "b")
+        http.post("/namespace-aliases", json={"name": f"live-{name}", "target_namespace": name}).raise_for_status()
+    listings = ("/namespaces", "/namespace-aliases", "/vectors/list?namespace=v1")
+    tokens = {path: http.get(path, params={"limit": 1}).json()["pagination"]["next"] for path in ("/namespaces", "/namespace-aliases")}
+
+    for given_by, token in tokens.items():
+        assert http.get(given_by, params={"paginationToken": token}).status_code == 200
+        for other in set(listings) - {given_by}:
+            refused = http.get(other, params={"paginationToken": token})
+            assert (refused.status_code, reason(refused)) == (400, "INVALID_PAGINATION_TOKEN")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_path_that_names_no_namespace_does_not_mean_the_default_one(index: Index, http: httpx.Client, method: str):
+    index.upsert(vectors=[("a", [1.0, 0.0])])
+
+    assert http.request(method, "/namespaces/").status_code == 400
+    assert set(index.fetch(ids=["a"]).vectors) == {"a"}
+
+
 def test_an_unknown_parameter_of_the_alias_listing_is_refused(http: httpx.Client):
     assert http.get("/namespace-aliases", params={"target": "v1"}).status_code == 400

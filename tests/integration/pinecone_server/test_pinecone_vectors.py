@@ -119,10 +119,24 @@ def test_records_of_one_score_come_in_the_order_of_their_ids(index: Index):
     assert [match.id for match in index.query(vector=[1.0, 1.0], top_k=3).matches] == ["a", "b", "c"]
 
 
-def test_a_query_of_zeros_is_answered(index: Index):
+@pytest.mark.parametrize(("metric", "score"), [("dotproduct", 0.0), ("euclidean", 1.0)])
+def test_a_query_of_zeros_is_answered_where_it_has_a_meaning(server: Server, metric: str, score: float):
+    index = server.create_index(metric=metric)
     index.upsert(vectors=[("a", [1.0, 0.0])])
 
-    assert [match.score for match in index.query(vector=[0.0, 0.0], top_k=1).matches] == [0.0]
+    assert [match.score for match in index.query(vector=[0.0, 0.0], top_k=1).matches] == [score]
+
+
+def test_a_query_of_zeros_has_no_direction_for_the_cosine(index: Index):
+    with pytest.raises(ApiError, match="non-zero") as refusal:
+        index.query(vector=[0.0, 0.0], top_k=1)
+    assert (refusal.value.status_code, refusal.value.body["code"]) == (400, 3)
+
+
+def test_the_parameters_of_a_faster_search_are_taken(index: Index):
+    index.upsert(vectors=[("a", [1.0, 0.0])])
+
+    assert [match.id for match in index.query(vector=[1.0, 0.0], top_k=1, scan_factor=0.5, max_candidates=100_000).matches] == ["a"]
 
 
 def test_a_filter_restricts_a_query(index: Index):
@@ -292,6 +306,9 @@ def test_a_wrong_dimension_is_refused_with_code_3(index: Index):
         ({"id": "a", "values": [1e39, 1.0]}, "finite"),
         ({"id": "a", "values": [None, 1.0]}, "list of numbers"),
         ({"id": "a", "values": ["1", 1.0]}, "list of numbers"),
+        ({"id": "a", "values": [True, 0.5]}, "list of numbers"),
+        ({"id": "a", "values": [0, False]}, "list of numbers"),
+        ({"id": "a", "values": [True, False]}, "list of numbers"),
         ({"id": "a", "values": []}, "Vector dimension 0"),
         ({"id": "a"}, "list of numbers"),
         ({"id": "ä", "values": [1.0, 0.0]}, "must be ASCII"),
@@ -315,6 +332,12 @@ def test_a_record_that_cannot_be_stored_is_refused_and_nothing_of_its_request_is
     with pytest.raises(ValueError, match=trouble):
         raise ValueError(refused.json()["message"])
     assert index.describe_index_stats().total_vector_count == 0
+
+
+def test_records_of_ones_and_zeros_are_stored(index: Index):
+    index.upsert(vectors=[("a", [1, 0]), ("b", [0.0, 1.0])])
+
+    assert {name: vector.values for name, vector in index.fetch(ids=["a", "b"]).vectors.items()} == {"a": [1.0, 0.0], "b": [0.0, 1.0]}
 
 
 def test_sparse_values_are_refused_as_not_emulated(index: Index):
@@ -355,6 +378,12 @@ def test_more_than_a_thousand_records_are_refused(index: Index):
         ("/query", {"vector": [1.0, 0.0], "topK": 0}, "topK must be"),
         ("/query", {"vector": [1.0, 0.0]}, "topK must be"),
         ("/query", {"topK": 1}, "either 'id' or 'vector'"),
+        ("/query", {"id": "a", "topK": 1, "scanFactor": 0.4}, "scanFactor must be"),
+        ("/query", {"id": "a", "topK": 1, "scanFactor": 4.1}, "scanFactor must be"),
+        ("/query", {"id": "a", "topK": 1, "scanFactor": "2"}, "scanFactor must be"),
+        ("/query", {"id": "a", "topK": 1, "maxCandidates": 0}, "maxCandidates must be"),
+        ("/query", {"id": "a", "topK": 1, "maxCandidates": 100_001}, "maxCandidates must be"),
+        ("/query", {"id": "a", "topK": 1, "filter": []}, "A filter must be an object"),
         ("/query", {"vector": [1.0, 0.0], "id": "a", "topK": 1}, "either 'id' or 'vector'"),
         ("/query", {"vector": [1.0], "topK": 1}, "Vector dimension 1"),
         ("/query", {"vector": [1.0, 0.0], "topK": 1, "filter": {"a": {"$like": "b"}}}, "not a valid operator"),

@@ -1,5 +1,6 @@
 """The database of the development Pinecone server: what is written together is there together, also in the next process."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,13 @@ def test_a_catalog_is_restored_as_it_was(database: Database):
         draft[index.name] = index
 
     assert Catalog(database).indexes == {"articles": index}
+
+
+def test_an_index_of_an_earlier_server_is_one_of_the_vectors_api(database: Database):
+    fields = {"name": "a", "host_id": "a-1", "dimension": 2, "metric": "cosine", "cloud": "aws", "region": "us-east-1"}
+    database.change_catalog({("a-1", "index", "a"): json.dumps(fields)}, [])
+
+    assert Catalog(database).indexes == {"a": Index("a", "a-1", 2, "cosine", "aws", "us-east-1", vector_field="_values")}
 
 
 def test_a_change_of_the_catalog_that_fails_changes_nothing(database: Database):
