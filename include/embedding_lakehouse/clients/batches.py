@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from embedding_lakehouse.clients.iceberg import is_own_snapshot, main_since
+from embedding_lakehouse.clients.iceberg import is_own_snapshot
 from embedding_lakehouse.clients.journal import Journal
 from embedding_lakehouse.clients.lake import Lake
+from embedding_lakehouse.clients.snapshots import main_since
 from embedding_lakehouse.core.batches import (
     BLOCKED,
     COMMITTED,

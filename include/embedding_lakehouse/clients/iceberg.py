@@ -6,7 +6,6 @@ often and by however many tries the commit runs. PyIceberg publishes any branch,
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -252,12 +251,6 @@ def batch_snapshot(table: IcebergTable, batch_id: str, ref: str = MAIN) -> int |
 def is_own_snapshot(snapshot: Snapshot | None, batch_id: str) -> bool:
     """Whether the batch itself made the snapshot."""
     return snapshot is not None and batch_properties(snapshot).get("batch_id") == batch_id
-
-
-def main_since(table: IcebergTable, snapshot_id: int) -> datetime | None:
-    """When the snapshot first became main; None where the table's log does not say."""
-    times = [entry.timestamp_ms for entry in table.metadata.snapshot_log if entry.snapshot_id == snapshot_id]
-    return datetime.fromtimestamp(min(times) / 1000, UTC) if times else None
 
 
 def publish_branch(table: IcebergTable, branch: str) -> int:

@@ -1,5 +1,7 @@
 """Snapshots by their states: one from which documents were erased takes the place of an earlier one, with its time and order."""
 
+from datetime import UTC, datetime
+
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
@@ -35,6 +37,12 @@ def snapshot_at(table: IcebergTable, milliseconds: int) -> Snapshot | None:
     by_then = [one for one in table.snapshots() if snapshot_time(one) <= milliseconds]
     # Of two of one state the later one took the place of the other.
     return sorted(by_then, key=lambda one: (snapshot_time(one), made_in_order(one)))[-1] if by_then else None
+
+
+def main_since(table: IcebergTable, snapshot_id: int) -> datetime | None:
+    """When the snapshot first became main; None where the table's log does not say."""
+    times = [entry.timestamp_ms for entry in table.metadata.snapshot_log if entry.snapshot_id == snapshot_id]
+    return datetime.fromtimestamp(min(times) / 1000, UTC) if times else None
 
 
 def snapshot_time(snapshot: Snapshot) -> int:

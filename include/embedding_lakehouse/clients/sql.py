@@ -154,7 +154,7 @@ class SqlEngine:
             return connection.cursor()
         if self.name == ATHENA:
             return connection.cursor(self.statement_seconds)
-        connection.request_timeout = SILENT_SECONDS
+        connection.request_timeout = min(SILENT_SECONDS, self.statement_seconds)
         # It travels with the statement; `set session` would be another one.
         session = connection._client_session
         session.properties = {**session.properties, "query_max_run_time": f"{self.statement_seconds}s"}

@@ -112,13 +112,12 @@ def silent() -> Iterator[Silent]:
     server.server_close()
 
 
-def test_a_trino_that_is_silent_is_given_up_before_it_answers(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedding_lakehouse.clients.sql.SILENT_SECONDS", 0.2)
+def test_a_trino_that_is_silent_is_given_up_before_it_answers(silent: Silent) -> None:
     connection = {"host": "127.0.0.1", "port": silent.server_port, "user": "somebody", "http_scheme": "http"}
-    engine = SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0, statement_seconds=30)
+    engine = SqlEngine("trino", lambda: trino.dbapi.connect(**connection), patience=0, statement_seconds=1)
     answer = client(Sources(sql=lambda: engine)).get("/batches")
     assert (answer.status_code, "does not answer right now" in answer.text, silent.is_over.is_set()) == (503, True, False)
-    assert {headers["X-Trino-Session"] for headers in silent.heard} == {"query_max_run_time=30s"}
+    assert {headers["X-Trino-Session"] for headers in silent.heard} == {"query_max_run_time=1s"}
 
 
 @pytest.mark.parametrize(
