@@ -39,7 +39,7 @@ def erase_from_tables(lake: Lake, erasure_id: str) -> None:
 def _rewritten(lake: Lake, erasure_id: str, declared: Table) -> tuple[Erasing, dict[str, int]]:
     notes = Notes(lake, erasure_id)
     known = notes.read(f"{FILES}{declared.name}", [])
-    erasing = Erasing(lake.table(declared), notes.forgotten(), erasure_id, set(known))
+    erasing = Erasing(lake, declared, notes.forgotten(), erasure_id, set(known))
     rows = erasing.find()
     if erasing.tainted:
         # Once the files are gone, nothing else tells which manifests still name them.
@@ -74,8 +74,8 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     forgotten = notes.forgotten()
     read, left, unfinished = dict.fromkeys(("parquet", "avro", "other"), 0), dict[str, int](), 0
     for declared in ALL_TABLES:
-        table = lake.table(declared)
-        erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
+        erasing = Erasing(lake, declared, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
+        table = erasing.table
         files, half_written = listed(table)
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]
