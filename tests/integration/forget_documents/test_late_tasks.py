@@ -7,12 +7,11 @@ import pytest
 
 from dev.stack import Stack
 from embedding_lakehouse.clients import batches
-from embedding_lakehouse.clients.iceberg import commit_files
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.staged_batches import batches_of, staged_files
+from embedding_lakehouse.clients.staged_batches import batches_of
 from embedding_lakehouse.core.batches import branch_name
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
-from tests.batches import BatchRun, current_documents, put_documents, run_batch
+from tests.batches import BatchRun, current_documents, leave_branches, put_documents, run_batch
 from tests.forgetting_fixtures import Forgetting, hits
 from tests.interruptions import interrupted_at_statement
 from tests.release_fixtures import Rebuilding
@@ -53,13 +52,7 @@ def private(rebuilding: Rebuilding) -> Private:
 def test_branches_that_late_tasks_made_go_with_what_they_hold(private: Private, forgetting: Forgetting, trino_stack: Stack) -> None:
     run = BatchRun(private.lake, private.profile).until("embed")
     erasure_id = forgetting.begin(forgetting.plan(**private.wanted), **private.wanted)
-    # As tasks do that had read that the batch is open, and were killed before they asked again.
-    late = {
-        DOCUMENT_EMBEDDINGS: staged_files(private.lake, run.batch_id),
-        DOCUMENT_VERSIONS: [file for shard in run.result["chunk"] for file in shard["version_files"]],
-    }
-    for table, files in late.items():
-        commit_files(private.lake.table(table), branch_name(run.batch_id), files, {"batch_id": run.batch_id})
+    leave_branches(run)
     assert hits(trino_stack.home, [private.mark])
 
     assert forgetting.erase(erasure_id)["checked"]["left"] == {}
@@ -91,9 +84,7 @@ def test_a_batch_that_was_planned_in_the_moment_of_the_tombstones_is_given_up(
     assert current_documents(private.lake, private.profile).keys() == {"kept"}
 
 
-def test_a_batch_without_the_documents_goes_on_from_what_is_rewritten(
-    private: Private, forgetting: Forgetting, trino_stack: Stack
-) -> None:
+def test_a_batch_without_the_documents_goes_on_from_what_is_rewritten(private: Private, forgetting: Forgetting, trino_stack: Stack) -> None:
     run_batch(private.lake, private.profile)
     erasure_id = forgetting.begin(forgetting.plan(**private.wanted), **private.wanted)
     private.put("second")

@@ -1,5 +1,9 @@
-"""Syncs at work while documents are forgotten: each is recorded, or made good for by the next; no release loses its state."""
+"""Syncs at work while documents are forgotten: each is recorded, or made good for by the next; no release loses its state.
 
+An erasure is interrupted before each of its commits to ledger and embeddings; with `EVERY_MOMENT=1` in the environment after each, too.
+"""
+
+import os
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -21,6 +25,7 @@ from tests.interruptions import Moments, interrupted_at_commit, watched_catalog
 from tests.lake_builder import LakeBuilder
 from tests.release_fixtures import Rebuilding
 
+EVERY = int(os.environ.get("EVERY_MOMENT", "2"))
 RECORD = (DOCUMENT_VERSIONS.name, DOCUMENT_EMBEDDINGS.name)
 STANDS_AT = ("versions_snapshot", "embeddings_snapshot", "record_count", "id_checksum")
 
@@ -99,9 +104,7 @@ def test_a_sync_to_a_state_that_an_erasure_let_expire_is_not_recorded(at_work: A
     assert_followed(at_work)
 
 
-def test_a_sync_whose_state_expires_while_it_is_recorded_is_taken_back(
-    at_work: AtWork, forgetting: Forgetting, trino_stack: Stack
-) -> None:
+def test_a_sync_whose_state_expires_while_it_is_recorded_is_taken_back(at_work: AtWork, forgetting: Forgetting, trino_stack: Stack) -> None:
     before = standing(at_work.index.live)
     late = interrupted_at_commit(at_work.index.lake, trino_stack, INDEX_RELEASES.name, lambda: forgetting.forget(**at_work.wanted))
     with pytest.raises(ConflictError, match=r"the state to which it leads expired.*run sync_index again"):
@@ -138,9 +141,9 @@ def test_a_sync_that_is_recorded_at_any_moment_of_an_erasure_leaves_a_release_th
             break
         outcomes.add(at_work.outcome)
         assert_followed(at_work)
-        number += 1
+        number += EVERY
         at_work = AtWork(at_work.builder, at_work.index, f"private {uuid4().hex[:10]}").begin()
-    assert number > 4
+    assert number > 6
     assert outcomes == {"recorded", "made good for"}
 
 

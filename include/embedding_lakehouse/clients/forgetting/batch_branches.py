@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def clear_branch(lake: Lake, table: IcebergTable, row: BatchRow, tainted: set[str], erasure_id: str) -> None:
     """Let the branch of a batch reach none of the `tainted` files (as `stored_path`).
 
-    A batch that ended has one only since a task came late, and nobody publishes it. An open batch whose own files are tainted was planned in
+    A batch that ended has one only since a task came late, and nobody publishes it. An open one whose own files are tainted was planned in
     the very moment of the tombstones; any other was begun since, and goes on from where main is now.
     """
     branch = branch_name(row["batch_id"])
