@@ -18,6 +18,7 @@ from embedding_lakehouse.clients.iceberg import commit_files, drop_branch, scan
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.models import Embedded, EmbeddingModel
 from embedding_lakehouse.clients.parts import parts_folder, write_part
+from embedding_lakehouse.clients.staged_batches import staged_files
 from embedding_lakehouse.core.batches import BatchRow, branch_name
 from embedding_lakehouse.core.hashing import content_hash
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
@@ -134,6 +135,13 @@ class BatchRun:
 def run_batch(lake: Lake, profile: str = "small", model: EmbeddingModel | None = None, **options: Any) -> BatchRun:
     """One whole run of embed_documents, from detect to publish."""
     return BatchRun(lake, profile, model or CountingModel(), **options).until("publish")
+
+
+def leave_branches(run: BatchRun) -> None:
+    """Make the branches of an embedded batch, whatever became of it, as tasks that read before that it is open and are killed then."""
+    versions = [file for shard in run.result["chunk"] for file in shard["version_files"]]
+    for table, files in ((DOCUMENT_EMBEDDINGS, staged_files(run.lake, run.batch_id)), (DOCUMENT_VERSIONS, versions)):
+        commit_files(run.lake.table(table), branch_name(run.batch_id), files, {"batch_id": run.batch_id})
 
 
 def put_documents(lake: Lake, documents: Mapping[str, str], media_type: str = "text/markdown") -> None:

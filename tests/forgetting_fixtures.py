@@ -52,8 +52,15 @@ class Forgetting:
 
     def finish(self, plan: dict[str, Any], lake: Lake | None = None, **params: Any) -> dict[str, Any]:
         """What follows the approval of a plan; the certificate."""
+        return self.erase(self.begin(plan, lake, **params), lake)
+
+    def begin(self, plan: dict[str, Any], lake: Lake | None = None, **params: Any) -> str:
+        """Put an approved plan into force; the erasure's id."""
+        return beginning.begin_erasure(plan, PARAMS | params, "an approver", "a run", lake or self.lake, self.service)
+
+    def erase(self, erasure_id: str, lake: Lake | None = None) -> dict[str, Any]:
+        """What follows the beginning; the certificate."""
         lake = lake or self.lake
-        erasure_id = beginning.begin_erasure(plan, PARAMS | params, "an approver", "a run", lake, self.service)
         withdrawing.withdraw_purchases(erasure_id, lake=lake, patience=self.patience)
         erasing.erase_tables(erasure_id, lake)
         erasing.erase_index(erasure_id, lake, self.service)

@@ -250,6 +250,14 @@ def test_the_slower_of_two_appends_adds_nothing(catalog: WatchedCatalog, table: 
     assert documents(table) == ["a"]
 
 
+def test_a_branch_that_moves_in_the_moment_in_which_it_is_dropped_goes_all_the_same(catalog: WatchedCatalog, table: IcebergTable) -> None:
+    stage(table, "b1", "a")
+    meanwhile(catalog, lambda other: rebase_branch(other, "b1"))
+    drop_branch(table, "b1")
+    table.refresh()
+    assert list(table.refs()) == ["main"]
+
+
 def test_an_append_lands_beside_what_others_add_in_the_same_moment(catalog: WatchedCatalog, table: IcebergTable) -> None:
     meanwhile(catalog, theirs)
     append_once(table, [part(table, "b1", "a")], {"batch_id": "b1"})

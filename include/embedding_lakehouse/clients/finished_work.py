@@ -1,4 +1,4 @@
-"""What batches, syncs and comparisons leave in tables that only they read, removed once nothing can go on with it."""
+"""What batches, ingestions, syncs and comparisons leave behind that only they read, removed once nothing can go on with it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,11 +7,12 @@ from pyiceberg.expressions import In
 from pyiceberg.table import Table as IcebergTable
 
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.iceberg import delete_where, scan
-from embedding_lakehouse.clients.ingest_runs import journal as ingest_journal
+from embedding_lakehouse.clients.iceberg import delete_where, head_snapshot, scan
+from embedding_lakehouse.clients.ingest_runs import STAGING, running
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import parts_folder
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.clients.staged_batches import batches_of
 from embedding_lakehouse.core.batches import OPEN_STATES
 from embedding_lakehouse.core.index_tables import INDEX_FILLS, INDEX_FINDINGS
 from embedding_lakehouse.core.maintenance import finished_keys
@@ -28,10 +29,12 @@ from embedding_lakehouse.core.tables import (
 
 OF_BATCHES = (BATCH_DOCUMENTS, BATCH_CHUNKS, BATCH_REUSE)
 OF_SYNCS = (SYNC_CHANGES, INDEX_FILLS)
+OF_INGESTIONS = STAGING
 # The tables where rows of finished work may lie, by name, and the column that names the work.
 KEYED = {
     **{table.name: "batch_id" for table in (*OF_BATCHES, ROLL_BACK_VERSIONS)},
     **{table.name: "sync_id" for table in OF_SYNCS},
+    **{table.name: "ingest_id" for table in OF_INGESTIONS},
     INDEX_FINDINGS.name: "reconciliation_id",
 }
 
@@ -39,7 +42,8 @@ KEYED = {
 def finished_work(lake: Lake, declared: Table, before: datetime, receipts_since: datetime) -> list[str]:
     """The ids whose rows in the table nothing reads any more: of work begun before a moment and not open; none for other tables.
 
-    Findings of comparisons are for people, and stay as long as receipts do. A roll-back that nobody approved yet keeps its plan.
+    Findings of comparisons are for people, and stay as long as receipts do. A roll-back that nobody approved yet keeps its plan, an
+    ingestion that never said that it ended what it staged.
     """
     if declared.name not in KEYED:
         return []
@@ -49,10 +53,19 @@ def finished_work(lake: Lake, declared: Table, before: datetime, receipts_since:
         return finished_keys(keys, _open_batches(lake), before)
     if declared in OF_SYNCS:
         return finished_keys(keys, needed_syncs(lake), before)
+    if declared in OF_INGESTIONS:
+        return finished_keys(keys, running(lake), before)
     if declared == INDEX_FINDINGS:
         return finished_keys(keys, (), receipts_since)
     ended = {row["batch_id"] for row in journal(lake).rows()} - _open_batches(lake)
     return finished_keys(keys & ended, (), before)
+
+
+def finished_branches(lake: Lake, table: IcebergTable, before: datetime) -> list[str]:
+    """The branches of batches that ended, last written before a moment. Tasks that came late made them, and nobody publishes them."""
+    refs, limit = table.refs(), int(before.timestamp() * 1000)
+    ended = [name for name, row in batches_of(lake, refs).items() if row["state"] not in OPEN_STATES]
+    return sorted(name for name in ended if head_snapshot(table, name).timestamp_ms < limit)
 
 
 def present_keys(table: IcebergTable, column: str) -> set[str]:
@@ -71,10 +84,9 @@ def delete_keys(table: IcebergTable, column: str, keys: Iterable[str]) -> None:
 
 def folders_of_open_work(lake: Lake, table: IcebergTable) -> list[str]:
     """The folders of a table in which batches and ingestions that can still go on have staged, or will."""
-    ingests = [row["ingest_id"] for row in ingest_journal(lake).rows() if row["finished_at"] is None]
     return [
         *(parts_folder(table, f"batch_id={batch_id}") for batch_id in sorted(_open_batches(lake))),
-        *(parts_folder(table, f"ingest_id={ingest_id}") for ingest_id in ingests),
+        *(parts_folder(table, f"ingest_id={ingest_id}") for ingest_id in running(lake)),
     ]
 
 

@@ -161,7 +161,7 @@ def rebase_branch(table: IcebergTable, branch: str) -> int | None:
         table.refresh()
         if branch not in table.refs():
             return None
-        properties, files = _own_files(table, branch)
+        properties, files = own_files(table, branch)
         try:
             return _put_branch(table, branch, files, properties)
         except CommitFailedException:
@@ -217,7 +217,7 @@ def never_retry(table: IcebergTable) -> None:
     table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
 
 
-def _own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[str]]:
+def own_files(table: IcebergTable, branch: str) -> tuple[dict[str, str], list[str]]:
     """The snapshot properties and the files of the snapshots that only the branch has."""
     on_main = {snapshot.snapshot_id for snapshot in ancestors(table, head_snapshot(table).snapshot_id)}
     own = [snapshot for snapshot in ancestors(table, head_snapshot(table, branch).snapshot_id) if snapshot.snapshot_id not in on_main]
@@ -296,20 +296,23 @@ def tag_snapshot(table: IcebergTable, tag: str, snapshot_id: int) -> None:
 
 def drop_tag(table: IcebergTable, tag: str) -> None:
     """Let the snapshot of a tag expire."""
-    for _ in range(COMMIT_TRIES):
-        table.refresh()
-        if tag not in table.refs():
-            return
-        try:
-            table.manage_snapshots().remove_tag(tag).commit()
-        except CommitFailedException:
-            continue
-        return
-    raise ConflictError(f"could not drop the tag {tag} of {'.'.join(table.name())}: the table changes too often; run the task again")
+    _drop(table, "tag", tag)
 
 
 def drop_branch(table: IcebergTable, branch: str) -> None:
     """Remove a branch that will not be published; its files are left to the maintenance of the table."""
-    table.refresh()
-    if branch in table.refs():
-        table.manage_snapshots().remove_branch(branch).commit()
+    _drop(table, "branch", branch)
+
+
+def _drop(table: IcebergTable, kind: str, name: str) -> None:
+    for _ in range(COMMIT_TRIES):
+        table.refresh()
+        if name not in table.refs():
+            return
+        change = table.manage_snapshots()
+        try:
+            (change.remove_tag(name) if kind == "tag" else change.remove_branch(name)).commit()
+        except CommitFailedException:
+            continue
+        return
+    raise ConflictError(f"could not drop the {kind} {name} of {'.'.join(table.name())}: the table changes too often; run the task again")

@@ -4,7 +4,7 @@ A tagged snapshot can be read for as long as its tag stays; its ancestors are no
 everything is kept, no snapshot is missing, so that what walks along main from its head finds what it looks for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,12 +30,12 @@ SOURCE_TAG, LED_TAG, MOMENT_TAG, HOLD_TAG = "source-", "led-", "moment-", "hold-
 TOLD = ("release_id", "profile", "namespace", "state", "versions_snapshot", "embeddings_snapshot")
 
 
-def recent_snapshots(table: IcebergTable, since: datetime) -> set[int]:
-    """What was main of the table, or an ancestor of a branch, at any moment since, without a gap."""
+def recent_snapshots(table: IcebergTable, since: datetime, but: Collection[str] = ()) -> set[int]:
+    """What was main of the table, or an ancestor of a branch that is not in `but`, at any moment since, without a gap."""
     limit = _milliseconds(since)
     kept: set[int] = set()
-    for ref in table.refs().values():
-        if ref.snapshot_ref_type == SnapshotRefType.BRANCH:
+    for name, ref in table.refs().items():
+        if ref.snapshot_ref_type == SnapshotRefType.BRANCH and name not in but:
             for snapshot in ancestors(table, ref.snapshot_id):
                 kept.add(snapshot.snapshot_id)
                 if snapshot.timestamp_ms < limit:

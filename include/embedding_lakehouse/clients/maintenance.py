@@ -74,7 +74,7 @@ def bound_metadata(table: IcebergTable) -> None:
 
 
 def expirable_snapshots(table: IcebergTable, keep: Collection[int], before: datetime, but: Collection[str] = ()) -> list[Snapshot]:
-    """The snapshots made before a moment that neither a branch, a tag nor `keep` names; tags of the names in `but` do not count."""
+    """The snapshots made before a moment that neither a branch, a tag nor `keep` names; those of the names in `but` do not count."""
     named = {ref.snapshot_id for name, ref in table.refs().items() if name not in but} | set(keep)
     limit = int(before.timestamp() * 1000)
     return [one for one in table.snapshots() if one.timestamp_ms < limit and one.snapshot_id not in named]

@@ -11,7 +11,7 @@ from embedding_lakehouse.clients.moments import Moment
 from embedding_lakehouse.clients.sync_plans import slices
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.rebuilds import Measured
-from embedding_lakehouse.core.releases import ReleaseRow
+from embedding_lakehouse.core.releases import ReleaseRow, tag_name
 from embedding_lakehouse.core.syncs import Sync
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, INDEX_SYNCS
 from embedding_lakehouse.errors import ConflictError
@@ -26,7 +26,7 @@ class Basis:
 
     @property
     def _tag(self) -> str:
-        return f"release-{self.release['release_id']}"
+        return tag_name(self.release["release_id"])
 
     def keep(self, moment: Moment) -> None:
         """Tag the snapshots from which the release is to be built. Raises ConfigurationError where one has expired meanwhile."""

@@ -55,5 +55,13 @@ def made_in_order(snapshot: Snapshot) -> int:
     return _inherited(snapshot, MADE_AS) or snapshot.sequence_number or 0
 
 
+def took_over(table: IcebergTable, snapshot_id: int, earlier_id: int) -> bool:
+    """Whether a snapshot took the place of an earlier one, which is still there, when documents were erased from it."""
+    snapshot, earlier = table.snapshot_by_id(snapshot_id), table.snapshot_by_id(earlier_id)
+    if snapshot is None or earlier is None or snapshot == earlier or not _inherited(snapshot, MADE_AS):
+        return False
+    return made_in_order(snapshot) == made_in_order(earlier)
+
+
 def _inherited(snapshot: Snapshot, name: str) -> int:
     return int((snapshot.summary.additional_properties if snapshot.summary else {}).get(name, 0))

@@ -16,6 +16,7 @@ OPEN_STATES = (PLANNED, PRICED, COMMITTED, BLOCKED)
 # So few deletes are never asked about, unless they leave nothing: a corpus of ten documents may lose three.
 FEW_DELETES = 5
 HASH_SPACE = 16**8
+BRANCH_PREFIX = "batch-"
 
 BatchRow = dict[str, Any]
 
@@ -27,7 +28,7 @@ def new_batch_id(moment: datetime) -> str:
 
 def branch_name(batch_id: str) -> str:
     """The branch of both tables that holds the batch until it is published."""
-    return f"batch-{batch_id}"
+    return f"{BRANCH_PREFIX}{batch_id}"
 
 
 def open_batch(rows: list[BatchRow], profile: str) -> BatchRow | None:

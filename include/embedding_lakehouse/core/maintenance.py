@@ -89,7 +89,7 @@ def is_manifest_compaction_worth_it(figures: Figures, rules: Rules) -> bool:
 
 
 def made_at(key: str) -> datetime | None:
-    """When a batch, sync or comparison of that id began, which its id says; None for an id of another form."""
+    """When a batch, ingestion, sync or comparison of that id began, which its id says; None for an id of another form."""
     stamp = key.partition("-")[0]
     try:
         return datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
@@ -121,6 +121,7 @@ class Done:
     is_compacted: bool = False
     are_manifests_compacted: bool = False
     finished_keys: int = 0
+    branches_dropped: int = 0
     tags_made: int = 0
     tags_dropped: int = 0
     snapshots_expired: int = 0
@@ -140,7 +141,8 @@ def described(name: str, before: Figures, after: Figures, done: Done, is_dry_run
     acts = [
         f"{would}rewritten its small files" if done.is_compacted else "",
         f"{would}rewritten its manifests" if done.are_manifests_compacted else "",
-        f"{would}removed the staged rows of {done.finished_keys:,} finished batches, syncs or comparisons" if done.finished_keys else "",
+        f"{would}removed the staged rows of {done.finished_keys:,} pieces of finished work" if done.finished_keys else "",
+        f"{would}dropped {done.branches_dropped:,} branches of finished batches" if done.branches_dropped else "",
         f"{would}made {done.tags_made:,} tags and dropped {done.tags_dropped:,}" if done.tags_made or done.tags_dropped else "",
         f"{would}let {done.snapshots_expired:,} snapshots expire" if done.snapshots_expired else "",
         f"{would}removed {done.files_removed:,} files of {size(done.bytes_removed)}" if done.files_removed else "",

@@ -37,6 +37,11 @@ class IndexShape:
         return cls(row["index_name"], row["dimension"], row["metric"])
 
 
+def tag_name(release_id: str) -> str:
+    """The tag of ledger and embeddings that keeps what the release holds."""
+    return f"release-{release_id}"
+
+
 def release_named(rows: list[ReleaseRow], release_id: str) -> ReleaseRow:
     """The release of that id. Raises InputError, which names those that exist, where there is none."""
     for row in rows:

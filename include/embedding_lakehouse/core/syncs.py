@@ -106,6 +106,17 @@ def close_sync(rows: list[ReleaseRow], sync: Sync, id_checksum: str, moment: dat
     return [row | moved]
 
 
+def reopen_sync(rows: list[ReleaseRow], sync: Sync, before: ReleaseRow, moment: datetime) -> list[ReleaseRow]:
+    """The release's row as it was before the sync was recorded; nothing where it stands elsewhere by now."""
+    moved = ("embeddings_snapshot", "versions_snapshot", "record_count", "id_checksum", "open_syncs")
+    return [_row(rows, sync) | {name: before[name] for name in moved} | {"updated_at": moment}] if is_recorded(rows, sync) else []
+
+
+def expired(sync: Sync) -> ConflictError:
+    """What stops a sync whose state of the lake cannot be read any more: its release would hold what nobody can compare."""
+    return _conflict(sync, "the state to which it leads expired, as where documents are erased from it,")
+
+
 def _row(rows: list[ReleaseRow], sync: Sync) -> ReleaseRow:
     for row in rows:
         if row["release_id"] == sync.release_id:
@@ -115,10 +126,21 @@ def _row(rows: list[ReleaseRow], sync: Sync) -> ReleaseRow:
 
 def _check(row: ReleaseRow, sync: Sync, expected: list[str]) -> None:
     for reason in _differences(row, sync, expected):
-        raise ConflictError(
-            f"{reason} while the sync {sync.sync_id} of release {sync.release_id} was at work: its watermark stays, nothing is lost; "
-            "run sync_index again, which makes good for what this one wrote"
-        )
+        raise _conflict(sync, reason)
+
+
+def _conflict(sync: Sync, reason: str) -> ConflictError:
+    return ConflictError(
+        f"{reason} while the sync {sync.sync_id} of release {sync.release_id} was at work: its watermark stays, nothing is lost; "
+        f"run {_again(sync)}, which makes good for what this one wrote"
+    )
+
+
+def _again(sync: Sync) -> str:
+    if sync.dag_id != "rebuild_index":
+        return "sync_index again"
+    # What fills a release is planned once, and may name files that are gone.
+    return "rebuild_index with discard_building" if sync.versions_before is None else "rebuild_index again"
 
 
 def _differences(row: ReleaseRow, sync: Sync, expected: list[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from embedding_lakehouse.clients.models import Embedded
 from embedding_lakehouse.clients.staged_batches import staged_files
 from embedding_lakehouse.core.batches import PRICED, branch_name
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, EMBEDDING_BATCHES, Table
 from embedding_lakehouse.errors import AuditFailed, ConflictError
 from embedding_lakehouse.steps.embed_documents import embedding, planning, publishing
 from tests.batches import BatchRun, current_chunks, put_documents, run_batch, state_of
@@ -120,7 +120,12 @@ def test_a_batch_that_was_given_up_meanwhile_is_not_published(staged_batch: Stag
         run.publish()
 
 
-def test_a_batch_that_was_given_up_meanwhile_is_not_committed(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+def branches(run: BatchRun) -> set[str]:
+    """The branches beside main that are left of either table."""
+    return {name for table in (DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS) for name in run.lake.table(table).refs()} - {MAIN}
+
+
+def test_a_batch_that_was_given_up_meanwhile_is_not_committed_and_keeps_no_branch(staged_batch: StagedBatch, trino_stack: Stack) -> None:
     run = staged_batch.after("embed")
     before = run.lake.table(DOCUMENT_EMBEDDINGS).current_snapshot()
     late = interrupted_at_commit(
@@ -129,6 +134,25 @@ def test_a_batch_that_was_given_up_meanwhile_is_not_committed(staged_batch: Stag
     with pytest.raises(ConflictError, match=f"batch {run.batch_id} is discarded: it cannot become committed"):
         publishing.commit_embeddings(run.batch_id, late)
     assert run.lake.table(DOCUMENT_EMBEDDINGS).current_snapshot() == before
+    assert branches(run) == set()
+
+
+def test_a_batch_that_was_given_up_while_it_was_priced_keeps_no_branch(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+    run = staged_batch.after("chunk")
+    late = interrupted_at_commit(
+        run.lake, trino_stack, DOCUMENT_VERSIONS.name, lambda: planning.discard_batch(run.lake, run.row, "given up")
+    )
+    with pytest.raises(ConflictError, match=f"batch {run.batch_id} is discarded: it cannot become priced"):
+        planning.price_batch(run.result["chunk"], allow_deletes=True, lake=late)
+    assert branches(run) == set()
+
+
+def test_a_batch_that_is_committed_while_it_is_given_up_keeps_no_branch(staged_batch: StagedBatch, trino_stack: Stack) -> None:
+    run = staged_batch.after("embed")
+    late = interrupted_at_commit(run.lake, trino_stack, EMBEDDING_BATCHES.name, run.commit)
+    planning.discard_batch(late, run.row, "given up")
+    assert (run.row["state"], run.row["message"]) == ("discarded", "given up")
+    assert branches(run) == set()
 
 
 def test_a_task_that_still_embeds_stages_nothing_of_a_batch_that_was_given_up(staged_batch: StagedBatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from embedding_lakehouse.clients.forgetting.erasures import Notes, named
 from embedding_lakehouse.clients.forgetting.holdings import is_in_statistics, listed, says
-from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, lead_on
+from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, keep_told, lead_on
 from embedding_lakehouse.clients.forgetting.rewriting import Erasing
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.maintenance import WRITING
@@ -26,6 +26,7 @@ def erase_from_tables(lake: Lake, erasure_id: str) -> None:
     """Rewrite the tables without the documents, lead the releases on, and remove for good what held them."""
     started_at = named(lake, erasure_id)["started_at"]
     keep_all(lake)
+    keep_told(lake)
     record = [_rewritten(lake, erasure_id, declared) for declared in RECORD]
     moved = lead_on(lake, Notes(lake, erasure_id).forgotten())
     log.info("releases that stand at rewritten snapshots: %s", ", ".join(moved) or "none")
@@ -39,7 +40,7 @@ def erase_from_tables(lake: Lake, erasure_id: str) -> None:
 def _rewritten(lake: Lake, erasure_id: str, declared: Table) -> tuple[Erasing, dict[str, int]]:
     notes = Notes(lake, erasure_id)
     known = notes.read(f"{FILES}{declared.name}", [])
-    erasing = Erasing(lake.table(declared), notes.forgotten(), erasure_id, set(known))
+    erasing = Erasing(lake, declared, notes.forgotten(), erasure_id, set(known))
     rows = erasing.find()
     if erasing.tainted:
         # Once the files are gone, nothing else tells which manifests still name them.
@@ -74,8 +75,8 @@ def look_for_rest(lake: Lake, erasure_id: str) -> dict[str, Any]:
     forgotten = notes.forgotten()
     read, left, unfinished = dict.fromkeys(("parquet", "avro", "other"), 0), dict[str, int](), 0
     for declared in ALL_TABLES:
-        table = lake.table(declared)
-        erasing = Erasing(table, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
+        erasing = Erasing(lake, declared, forgotten, erasure_id, set(notes.read(f"{FILES}{declared.name}", [])))
+        table = erasing.table
         files, half_written = listed(table)
         parquet = [file for file in files if file.endswith(".parquet")]
         avro = [file for file in files if file.endswith(".avro")]

@@ -8,11 +8,11 @@ from embedding_lakehouse.clients.iceberg import head_snapshot, rows_of_documents
 from embedding_lakehouse.clients.keeping import told_snapshots
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.releases import Releases
-from embedding_lakehouse.clients.snapshots import led_tag
+from embedding_lakehouse.clients.snapshots import led_tag, took_over
 from embedding_lakehouse.core.checksums import checksum, combined
 from embedding_lakehouse.core.forgetting import Forgotten
-from embedding_lakehouse.core.releases import HELD, ReleaseRow
-from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS
+from embedding_lakehouse.core.releases import HELD, ReleaseRow, tag_name
+from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, Table
 from embedding_lakehouse.errors import ConfigurationError
 
 COLUMNS = ((DOCUMENT_VERSIONS, "versions_snapshot"), (DOCUMENT_EMBEDDINGS, "embeddings_snapshot"))
@@ -20,22 +20,42 @@ EVER = datetime.fromtimestamp(0, UTC)
 
 
 def keep_all(lake: Lake) -> None:
-    """Tag what every release holds, and what it ever held as far as that is told, so that an erasure leads each on; for receipts too.
+    """Tag what every release holds, so that an erasure leads each on; what has expired of it is left as it is.
 
-    What has expired is left as it is. A tag that is there stays: an erasure that was killed may have led it on already.
+    A tag that leads to what took over from the release's snapshot stays: an erasure that was killed led it on already.
     """
     for row in _held(lake):
-        tag = f"release-{row['release_id']}"
-        if all(tag in lake.table(declared).refs() for declared, _ in COLUMNS):
-            continue
-        with suppress(ConfigurationError):
-            Releases(lake).keep_snapshots(row["release_id"])
-    _keep_told(lake)
+        if not all(_is_kept(lake, row, declared, column) for declared, column in COLUMNS):
+            with suppress(ConfigurationError):
+                Releases(lake).keep_snapshots(row["release_id"])
 
 
-def _keep_told(lake: Lake) -> None:
-    # Maintenance sets these tags each day: what is younger has none, nor has what took the place of another in an earlier erasure. What
-    # is main now is what releases are led to next.
+def _is_kept(lake: Lake, row: ReleaseRow, declared: Table, column: str) -> bool:
+    table = lake.table(declared)
+    ref = table.refs().get(tag_name(row["release_id"]))
+    return ref is not None and (ref.snapshot_id == row[column] or took_over(table, ref.snapshot_id, row[column]))
+
+
+def tags(lake: Lake, declared: Table) -> list[str]:
+    """The tags of all releases, whether they are there or not, in a table that has such tags."""
+    return [tag_name(row["release_id"]) for row in Releases(lake).rows()] if _columns(declared) else []
+
+
+def standing(lake: Lake, declared: Table) -> set[int | None]:
+    """The snapshots of the table at which releases stand, tagged or not."""
+    return {row[column] for column in _columns(declared) for row in _held(lake)}
+
+
+def _columns(declared: Table) -> list[str]:
+    return [column for one, column in COLUMNS if one == declared]
+
+
+def keep_told(lake: Lake) -> None:
+    """Tag what releases ever held, as far as that is told, so that an erasure leads receipts on too; what has expired is left as it is.
+
+    Maintenance sets these tags each day: what is younger has none, nor has what took the place of another in an earlier erasure. What is
+    main now is what releases are led to next.
+    """
     ledger = lake.table(DOCUMENT_VERSIONS)
     told = {led_tag(snapshot): snapshot for snapshot in told_snapshots(lake, EVER) | {head_snapshot(ledger).snapshot_id}}
     ledger.refresh()
@@ -46,7 +66,10 @@ def _keep_told(lake: Lake) -> None:
 
 
 def lead_on(lake: Lake, forgotten: Forgotten) -> list[str]:
-    """Let each release stand where its tags lead now; those that moved. Until then the snapshots they stood at must be there."""
+    """Let each release stand where its tags lead now; those that moved. Until then the snapshots they stood at must be there.
+
+    A tag that leads elsewhere than to what took over is about to be moved, by whoever recorded a sync in this moment.
+    """
     return [row["release_id"] for row in _held(lake) if _lead(lake, row, forgotten)]
 
 
@@ -55,10 +78,11 @@ def _held(lake: Lake) -> list[ReleaseRow]:
 
 
 def _lead(lake: Lake, row: ReleaseRow, forgotten: Forgotten) -> bool:
-    tag, moved = f"release-{row['release_id']}", dict[str, Any]()
+    tag, moved = tag_name(row["release_id"]), dict[str, Any]()
     for declared, column in COLUMNS:
-        ref = lake.table(declared).refs().get(tag)
-        if ref and row[column] is not None and ref.snapshot_id != row[column]:
+        table = lake.table(declared)
+        ref = table.refs().get(tag)
+        if ref and row[column] is not None and took_over(table, ref.snapshot_id, row[column]):
             moved[column] = ref.snapshot_id
     if not moved:
         return False

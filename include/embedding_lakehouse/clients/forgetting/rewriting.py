@@ -5,27 +5,33 @@ and that reaches a file which held them expires. So the other documents stay wha
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan, parquet_file_to_data_file
-from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile
+from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.refs import SnapshotRef, SnapshotRefType
 from pyiceberg.table.snapshots import Operation, Snapshot
-from pyiceberg.table.update.snapshot import ManageSnapshots, _OverwriteFiles
+from pyiceberg.table.update import AssertRefSnapshotId
+from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
+from embedding_lakehouse.clients.forgetting.batch_branches import clear_branch
 from embedding_lakehouse.clients.forgetting.holdings import cleaned, files_of, holds, is_manifest, may_have_held, named_files, names_any
-from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MAIN, drop_branch, lost_races, never_retry, rebase_branch
+from embedding_lakehouse.clients.forgetting.release_snapshots import keep_all, lead_on, standing, tags
+from embedding_lakehouse.clients.forgetting.snapshot_rewrite import SnapshotRewrite
+from embedding_lakehouse.clients.iceberg import COMMIT_TRIES, MAIN, drop_branch, lost_races, never_retry
+from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.parts import remove_file, stored_path, write_part
 from embedding_lakehouse.clients.snapshots import MADE_AS, MADE_AT, made_in_order, snapshot_time
+from embedding_lakehouse.clients.staged_batches import batches_of
 from embedding_lakehouse.core.forgetting import Forgotten
+from embedding_lakehouse.core.tables import Table
 from embedding_lakehouse.errors import ConflictError
 
-BATCH_BRANCH = "batch-"
 OWN_BRANCH = "erasing-"
 ERASURE = "erasure_id"
 
@@ -39,7 +45,8 @@ class Erasing:
     `lost` are others that are gone, while a manifest still has the smallest and largest values of what may have been the documents in them.
     """
 
-    table: IcebergTable
+    lake: Lake
+    declared: Table
     forgotten: Forgotten
     erasure_id: str
     tainted: set[str] = field(default_factory=set)
@@ -49,11 +56,12 @@ class Erasing:
     _rewritten: dict[tuple[str, frozenset[str]], DataFile | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.table: IcebergTable = self.lake.table(self.declared)
         self._paths = {stored_path(self.table, file) for file in self.tainted}
 
     @property
     def name(self) -> str:
-        return ".".join(self.table.name())
+        return self.declared.name
 
     def find(self) -> int:
         """Look at every file of the table for the documents; how many rows hold them."""
@@ -73,9 +81,7 @@ class Erasing:
 
     def kept_by(self) -> list[str]:
         """The branches and tags that reach what holds the documents."""
-        self.table.refresh()
-        reaching = {snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)}
-        return sorted(name for name, ref in self.table.refs().items() if ref.snapshot_id in reaching)
+        return sorted(self._kept())
 
     def rewrite(self) -> int:
         """Let no branch and no tag reach a file that held the documents; how many snapshots were written for it.
@@ -84,9 +90,7 @@ class Erasing:
         """
         written = 0
         for _ in range(COMMIT_TRIES):
-            self.table.refresh()
-            reaching = {snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)}
-            kept = {name: ref for name, ref in self.table.refs().items() if ref.snapshot_id in reaching}
+            kept = self._kept()
             if not kept:
                 return written
             try:
@@ -105,26 +109,56 @@ class Erasing:
 
     def reached(self) -> int:
         """How many of the table's snapshots still reach what held the documents."""
+        return len(self._reaching())
+
+    def _kept(self) -> dict[str, SnapshotRef]:
+        reaching = self._reaching()
+        return {name: ref for name, ref in self.table.refs().items() if ref.snapshot_id in reaching}
+
+    def _reaching(self) -> set[int]:
         self.table.refresh()
-        return sum(self._reaches(snapshot) for snapshot in self.table.snapshots())
+        return {snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)}
 
     def _expire_reaching(self) -> int:
         for _ in range(COMMIT_TRIES):
-            # Meanwhile somebody may have tagged a snapshot that was to expire.
-            self.rewrite()
+            of_releases = self._settle()
             self._drop_own_branches()
-            self.table.refresh()
-            reaching = [snapshot.snapshot_id for snapshot in self.table.snapshots() if self._reaches(snapshot)]
-            if not reaching:
+            if not (reaching := self._reaching()):
                 return 0
+            refs = {name: ref.snapshot_id for name, ref in self.table.refs().items()}
+            if reaching & {*refs.values(), *standing(self.lake, self.declared)}:
+                continue
             try:
-                with lost_races(self.table):
-                    self.table.maintenance.expire_snapshots().by_ids(reaching).commit()
+                self._forget(reaching, dict.fromkeys(of_releases) | refs)
             except CommitFailedException:
                 continue
             self.table.refresh()
             return len(reaching)
         raise ConflictError(f"{self.name} changes faster than its snapshots can be expired: run the task again")
+
+    def _settle(self) -> list[str]:
+        """Rewrite once more: meanwhile somebody may have tagged a snapshot that was to expire, or recorded a sync that leads to one.
+
+        Then releases follow; the tags of all releases.
+        """
+        of_releases = tags(self.lake, self.declared)
+        if of_releases:
+            keep_all(self.lake)
+        self.rewrite()
+        if of_releases:
+            lead_on(self.lake, self.forgotten)
+        return of_releases
+
+    def _forget(self, snapshots: set[int], refs: dict[str, int | None]) -> None:
+        """Expire the snapshots. Raises CommitFailedException where one of the branches and tags does not lead there any more.
+
+        The catalog would drop a tag that was put on one of the snapshots in between.
+        """
+        transaction = self.table.transaction()
+        transaction._stage((), tuple(AssertRefSnapshotId(snapshot_id=snapshot, ref=name) for name, snapshot in refs.items()))
+        with lost_races(self.table):
+            ExpireSnapshots(transaction).by_ids(sorted(snapshots)).commit()
+            transaction.commit_transaction()
 
     def _drop_own_branches(self) -> None:
         self.table.refresh()
@@ -149,9 +183,9 @@ class Erasing:
         return self._manifests[manifest.manifest_path]
 
     def _rewrite_refs(self, kept: dict[str, SnapshotRef]) -> int:
-        """Follow each kept snapshot by one without the documents, main's first; then let open batches stand on where main is now."""
-        batches = [name for name in kept if name.startswith(BATCH_BRANCH)]
-        others = {name: ref for name, ref in kept.items() if name not in batches}
+        """Follow each kept snapshot by one without the documents, main's first; then clear the branches of batches."""
+        of_batches = batches_of(self.lake, kept)
+        others = {name: ref for name, ref in kept.items() if name not in of_batches}
         main_first = sorted(others, key=lambda name: name != MAIN)
         snapshots = dict.fromkeys(others[name].snapshot_id for name in main_first)
         for snapshot_id in snapshots:
@@ -160,8 +194,8 @@ class Erasing:
             leading = branches[0] if branches else f"{OWN_BRANCH}{snapshot_id}"
             new = self._left_before(leading) or self._rewrite_branch(snapshot_id, leading)
             self._point([name for name in names if name != leading], snapshot_id, new)
-        for name in batches:
-            rebase_branch(self.table, name)
+        for row in of_batches.values():
+            clear_branch(self.lake, self.table, row, self._paths, self.erasure_id)
         return len(snapshots)
 
     def _left_before(self, branch: str) -> int | None:
@@ -177,7 +211,7 @@ class Erasing:
             ManageSnapshots(transaction).create_branch(snapshot_id, branch).commit()
         before = self.table.snapshot_by_id(snapshot_id)
         made = {MADE_AT: str(snapshot_time(before)), MADE_AS: str(made_in_order(before))} if before else {}
-        rewriting = _Rewrite(
+        rewriting = SnapshotRewrite(
             Operation.OVERWRITE,
             transaction,
             self.table.io,
@@ -227,37 +261,3 @@ class Erasing:
         paths = {stored_path(self.table, file) for file in manifests}
         yield from sorted(manifests)
         yield from (file for file in unneeded if file not in manifests and names_any(self.table, file, paths))
-
-
-class _Rewrite(_OverwriteFiles):
-    """A snapshot without the tainted files: unlike an overwrite's, its manifests do not name what it took away."""
-
-    is_tainted: Callable[[DataFile], bool]
-
-    def _deleted_entries(self) -> list[ManifestEntry]:
-        return []
-
-    def _existing_manifests(self) -> list[ManifestFile]:
-        before = self._transaction.table_metadata.snapshot_by_name(self._target_branch)
-        found = (self._without_tainted(manifest) for manifest in (before.manifests(self._io) if before else ()))
-        return [manifest for manifest in found if manifest]
-
-    def _without_tainted(self, manifest: ManifestFile) -> ManifestFile | None:
-        entries = manifest.fetch_manifest_entry(self._io, discard_deleted=False)
-        if manifest.content != ManifestContent.DATA or not any(self.is_tainted(entry.data_file) for entry in entries):
-            return manifest
-        left = [entry for entry in entries if entry.status != ManifestEntryStatus.DELETED and not self.is_tainted(entry.data_file)]
-        if not left:
-            return None
-        with self.new_manifest_writer(self.spec(manifest.partition_spec_id)) as writer:
-            for entry in left:
-                writer.add_entry(
-                    ManifestEntry.from_args(
-                        status=ManifestEntryStatus.EXISTING,
-                        snapshot_id=entry.snapshot_id,
-                        sequence_number=entry.sequence_number,
-                        file_sequence_number=entry.file_sequence_number,
-                        data_file=entry.data_file,
-                    )
-                )
-        return writer.to_manifest_file()

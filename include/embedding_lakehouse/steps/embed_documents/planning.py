@@ -10,7 +10,7 @@ from embedding_lakehouse.clients.forgetting.tombstones import returned
 from embedding_lakehouse.clients.iceberg import append_once, commit_files, head_snapshot, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.snapshots import source_tag
-from embedding_lakehouse.clients.staged_batches import drop_branches, give_up
+from embedding_lakehouse.clients.staged_batches import drop_branches, give_up, making_branches
 from embedding_lakehouse.core.batches import (
     DISCARDED,
     PLANNED,
@@ -172,7 +172,7 @@ def price_batch(
     """Register the chunked shards, find what can be reused, and price the rest: the plan is complete and stays as it is.
 
     Raises BudgetExceeded where the profile may not spend that much, and NothingToDo after a dry run; the batch that this run began is
-    given up then, and nothing of it was embedded. Raises ConflictError for a batch that was given up before.
+    given up then, and nothing of it was embedded. Raises ConflictError, and leaves no branch, for a batch that was given up before.
     """
     lake = lake or connect()
     batch_id = chunked[0]["batch_id"]
@@ -182,23 +182,29 @@ def price_batch(
     if row["state"] not in (PLANNED, PRICED):
         return Priced(_embedding_shards(row), f"Batch {batch_id} is {row['state']}: its texts are embedded.", needs_approval=False)
     profile = settings.profile_of(row)
-    if row["state"] == PLANNED:
-        _register(lake, row, profile, chunked)
+    with making_branches(lake, batch_id):
+        if row["state"] == PLANNED:
+            _register(lake, row, profile, chunked)
+        return _priced(lake, row, profile, allow_deletes, run_id if dry_run else None)
+
+
+def _priced(lake: Lake, row: BatchRow, profile: Profile, allow_deletes: bool, dry_run_id: str | None) -> Priced:
+    """Price a batch whose chunks are registered; of a dry run, by its id, nothing but the plan comes of it."""
     rows = batches.journal(lake).rows()
     figures, largest = _figures(lake, row, rows, profile)
     figures["approval_reasons"] = approval_reasons(row | figures, profile, allow_deletes) or None
     priced = row | figures
     told = description(priced, profile, largest, spent([priced, *_others(rows, row)], profile.name, datetime.now(UTC)))
     logger.info("The plan:\n%s", told)
-    if dry_run:
-        if row["run_id"] == run_id:
-            discard_batch(lake, row, f"a dry run: {run_id}")
+    if dry_run_id is not None:
+        if row["run_id"] == dry_run_id:
+            discard_batch(lake, row, f"a dry run: {dry_run_id}")
         raise NothingToDo(f"a dry run ends here, nothing was embedded. The plan:\n{told}")
     if row["state"] == PLANNED:
         _keep_in_budget(lake, priced, rows, profile)
-        priced = batches.move(lake, batch_id, PRICED, **figures)
+        priced = batches.move(lake, row["batch_id"], PRICED, **figures)
     else:
-        priced = batches.note(lake, batch_id, approval_reasons=figures["approval_reasons"])
+        priced = batches.note(lake, row["batch_id"], approval_reasons=figures["approval_reasons"])
     return Priced(_embedding_shards(priced), told, bool(priced["approval_reasons"]) and not priced["approved_by"])
 
 

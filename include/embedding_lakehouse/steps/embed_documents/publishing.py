@@ -20,7 +20,7 @@ from embedding_lakehouse.clients.iceberg import (
 )
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.parts import parts_folder, read_parts, write_part
-from embedding_lakehouse.clients.staged_batches import staged_files, staged_usage
+from embedding_lakehouse.clients.staged_batches import making_branches, staged_files, staged_usage
 from embedding_lakehouse.core.batches import BLOCKED, COMMITTED, PRICED, PUBLISHED, BatchRow, branch_name
 from embedding_lakehouse.core.measures import batch_figures, spending_figures
 from embedding_lakehouse.core.plans import outcome
@@ -46,26 +46,31 @@ def commit_embeddings(batch_id: str, lake: Lake | None = None) -> str:
     """Register the staged files on the batch's branch; the batch id. Running it twice commits once.
 
     Chunks that the model rejected are recorded, and are no part of their versions. Raises LakehouseError where fewer or more rows are
-    staged or rejected than planned.
+    staged or rejected than planned, ConflictError, and leaves no branch, where the batch was given up meanwhile.
     """
     lake = lake or connect()
     row = batches.batch(lake, batch_id)
     if row["state"] == PRICED:
-        table = lake.table(DOCUMENT_EMBEDDINGS)
-        files, staged = _each_chunk_once(table, batch_id, staged_files(lake, batch_id), set())
-        rejected = record_rejections(lake, row, staged)
-        if rejected & staged:
-            files, staged = _each_chunk_once(table, batch_id, files, rejected)
-        planned = row["chunks_planned"] - row["chunks_kept"]
-        if len(staged) + len(rejected) != planned:
-            raise LakehouseError(
-                f"batch {batch_id} planned {planned} rows, {len(staged)} are staged, {len(rejected)} rejected: clear its tasks embed_chunks"
-            )
-        commit_files(table, branch_name(batch_id), files, {"batch_id": batch_id})
-        paid = staged_usage(lake, batch_id)
-        counts = {"chunks_rejected": len(rejected), "requests": paid.requests, "tokens_embedded": paid.tokens, "price": paid.usd}
-        logger.info("%s", outcome(batches.move(lake, batch_id, COMMITTED, **counts)))
+        with making_branches(lake, batch_id):
+            _commit(lake, row)
     return batch_id
+
+
+def _commit(lake: Lake, row: BatchRow) -> None:
+    table, batch_id = lake.table(DOCUMENT_EMBEDDINGS), row["batch_id"]
+    files, staged = _each_chunk_once(table, batch_id, staged_files(lake, batch_id), set())
+    rejected = record_rejections(lake, row, staged)
+    if rejected & staged:
+        files, staged = _each_chunk_once(table, batch_id, files, rejected)
+    planned = row["chunks_planned"] - row["chunks_kept"]
+    if len(staged) + len(rejected) != planned:
+        raise LakehouseError(
+            f"batch {batch_id} planned {planned} rows, {len(staged)} are staged, {len(rejected)} rejected: clear its tasks embed_chunks"
+        )
+    commit_files(table, branch_name(batch_id), files, {"batch_id": batch_id})
+    paid = staged_usage(lake, batch_id)
+    counts = {"chunks_rejected": len(rejected), "requests": paid.requests, "tokens_embedded": paid.tokens, "price": paid.usd}
+    logger.info("%s", outcome(batches.move(lake, batch_id, COMMITTED, **counts)))
 
 
 def _each_chunk_once(table: IcebergTable, batch_id: str, files: list[str], rejected: set[str]) -> tuple[list[str], set[str]]:

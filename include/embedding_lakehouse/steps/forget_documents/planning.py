@@ -52,7 +52,7 @@ def _planned(lake: Lake, doc_ids: frozenset[str]) -> ErasurePlan:
     forgotten, contents = look_through(lake, doc_ids)
     rows, files, snapshots, kept = {}, {}, {}, {}
     for declared in ALL_TABLES:
-        erasing = Erasing(lake.table(declared), forgotten, erasure_id)
+        erasing = Erasing(lake, declared, forgotten, erasure_id)
         rows[declared.name] = erasing.find()
         files[declared.name] = len(erasing.tainted)
         snapshots[declared.name] = erasing.reached()

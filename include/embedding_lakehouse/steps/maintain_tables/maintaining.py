@@ -4,7 +4,7 @@ Each of these stands by itself: what another writer wins is left for the next ru
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,8 +12,15 @@ from typing import Any
 
 from embedding_lakehouse.clients import keeping, maintenance
 from embedding_lakehouse.clients.batches import journal
-from embedding_lakehouse.clients.finished_work import KEYED, delete_keys, finished_work, folders_of_open_work, needed_syncs
-from embedding_lakehouse.clients.iceberg import IcebergTable
+from embedding_lakehouse.clients.finished_work import (
+    KEYED,
+    delete_keys,
+    finished_branches,
+    finished_work,
+    folders_of_open_work,
+    needed_syncs,
+)
+from embedding_lakehouse.clients.iceberg import IcebergTable, drop_branch
 from embedding_lakehouse.clients.import_files import unneeded_exports
 from embedding_lakehouse.clients.keeping import Tags
 from embedding_lakehouse.clients.lake import Lake, connect
@@ -69,6 +76,7 @@ class Maintenance:
     def run(self, before: Figures) -> LakehouseError | None:
         """Do it all; the error that stopped the removal of files, where there was one."""
         self._unless_lost("rows of finished work", self._remove_finished)
+        self._unless_lost("branches of finished batches", self._drop_branches)
         self._unless_lost("compaction", lambda: self._compact(before))
         self._unless_lost("tags", self._tag)
         self._unless_lost("expiry", self._expire)
@@ -90,6 +98,15 @@ class Maintenance:
         self.done.finished_keys = len(keys)
         if keys and not self.rules.is_dry_run:
             delete_keys(self.table, KEYED[self.declared.name], keys)
+
+    @cached_property
+    def _finished_branches(self) -> list[str]:
+        return finished_branches(self.lake, self.table, self.unneeded_before)
+
+    def _drop_branches(self) -> None:
+        self.done.branches_dropped = len(self._finished_branches)
+        for name in () if self.rules.is_dry_run else self._finished_branches:
+            drop_branch(self.table, name)
 
     def _compact(self, before: Figures) -> None:
         if self.declared.properties == JOURNAL_COMMITS:
@@ -149,17 +166,18 @@ class Maintenance:
         else:
             self.done.tags_made, self.done.tags_dropped = tags.put(snapshots, is_settled)
 
-    def _kept(self) -> set[int]:
-        """The snapshots that stay: those of recent moments and those that somebody needs, tagged or not."""
+    def _kept(self, but: Collection[str] = ()) -> set[int]:
+        """The snapshots that stay: those of recent moments, of branches other than some, and those that somebody needs, tagged or not."""
         self.table.refresh()
-        return keeping.recent_snapshots(self.table, self.kept_since) | (self._needed[1] if self._needed else set())
+        return keeping.recent_snapshots(self.table, self.kept_since, but) | (self._needed[1] if self._needed else set())
 
     def _expirable(self) -> list[int]:
-        """What would expire once the tags are as they should be."""
-        kept, surplus = self._kept(), set[str]()
+        """What would expire once branches and tags are as they should be."""
+        surplus = set(self._finished_branches)
+        kept = self._kept(surplus)
         if self._needed:
             tags, snapshots, young_since = self._needed
-            surplus = tags.differences(snapshots, keeping.is_settled_before(young_since))[1]
+            surplus |= tags.differences(snapshots, keeping.is_settled_before(young_since))[1]
         return [one.snapshot_id for one in maintenance.expirable_snapshots(self.table, kept, self.kept_since, surplus)]
 
     def _expire(self) -> None:
