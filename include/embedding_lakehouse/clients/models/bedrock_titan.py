@@ -21,7 +21,5 @@ class TitanModel:
         with self._model.reading():
             vectors = [np.asarray(answer["embedding"], np.float32) for answer in answers]
             counted = [answer.get("inputTextTokenCount") for answer in answers]
-        counts = [
-            count if isinstance(count, int) and count else estimated_tokens(text) for count, text in zip(counted, texts, strict=True)
-        ]
+        counts = [count if isinstance(count, int) and count else estimated_tokens(text) for count, text in zip(counted, texts, strict=True)]
         return Embedded(vectors, counts)  # type: ignore[arg-type]
