@@ -44,13 +44,15 @@ async def invoke(model: str, request: Request) -> Response:
 def _answer(request: Request, record: Record, model: str, asked: dict, texts: list[str], tokens: int) -> Response:
     if (wait := record.admit(tokens)) is not None:
         return _error(*FAULTS["throttled"], {"retry-after": f"{wait:.3f}"})
-    fault = record.fault("POST /model/invoke")
+    fault = record.fault("POST /model/invoke") or record.behaviour.spoilt(texts)
     if fault and fault.kind in FAULTS:
         status, code, message = FAULTS[fault.kind]
         # As careless as a service can be: the session's token is in the message.
         return _error(status, code, f"{message} {request.headers.get('x-amz-security-token', '')}".strip(), fault.headers)
     if fault and fault.kind == "cut":
         cut(request)
+    if fault and fault.kind == "error_body":
+        return JSONResponse({"message": f"The model behind us does not answer {request.headers.get('x-amz-security-token', '')}"})
     if (model != TITAN and model not in COHERE_DIMENSIONS) or (fault and fault.kind == "no_model"):
         return _error(400, "ValidationException", "The provided model identifier is invalid.")
     if refusal := _bad_request(record.behaviour, texts):
@@ -67,14 +69,15 @@ def _bad_request(limits: Behaviour, texts: list[str]) -> Response | None:
             f"400 Bad Request: Too many input tokens. Max input tokens: {limits.tokens_per_input}, request input token count: {longest}"
         )
         return _error(400, "ValidationException", message)
-    if "" in texts or (limits.poison and any(limits.poison in text for text in texts)):
+    if limits.refuses(texts):
         return _error(400, "ValidationException", "Malformed input request, please reformat your input and try again.")
     return None
 
 
 def _titan(asked: dict, text: str, kind: str) -> Response:
     vector = _faulty(vector_of(text, asked["dimensions"], asked["normalize"]), kind)
-    return JSONResponse({"embedding": _numbers(vector), "inputTextTokenCount": tokens_of(text)})
+    shown = None if kind == "null_vector" else _numbers(vector)
+    return JSONResponse({"embedding": shown, "inputTextTokenCount": "some" if kind == "no_count" else tokens_of(text)})
 
 
 def _cohere(model: str, asked: dict, texts: list[str], tokens: int, kind: str) -> Response:
@@ -84,8 +87,9 @@ def _cohere(model: str, asked: dict, texts: list[str], tokens: int, kind: str) -
         return _error(400, "ValidationException", "Malformed input request: extraneous key [output_dimension] is not permitted")
     # A question has another vector than a document of the same words.
     vectors = [_faulty(vector_of(f"{asked['input_type']} {text}", dimensions), kind) for text in texts][kind == "too_few" :]
-    body = {"embeddings": {"float": [_numbers(vector) for vector in vectors]}, "response_type": "embeddings_by_type", "texts": texts}
-    return JSONResponse(body, headers={"x-amzn-bedrock-input-token-count": str(tokens)})
+    shown = [None if kind == "null_vector" else _numbers(vector) for vector in vectors]
+    body = {"embeddings": {"float": shown}, "response_type": "embeddings_by_type", "texts": texts}
+    return JSONResponse(body, headers={"x-amzn-bedrock-input-token-count": "some" if kind == "no_count" else str(tokens)})
 
 
 def _faulty(vector: np.ndarray, kind: str) -> np.ndarray:

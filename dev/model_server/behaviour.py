@@ -22,6 +22,12 @@ KINDS = (
     "nan",
     "wrong_dimension",
     "too_few",
+    "error_body",
+    "null_vector",
+    "half_vector",
+    "no_index",
+    "doubled_index",
+    "no_count",
 )
 
 
@@ -31,6 +37,7 @@ class Fault:
 
     `on` names whom it hits, such as `POST /v1/batches`; everybody where it is empty. `cut_after` does
     what was asked and says nothing, or half of a file; `hang` and `hang_after` let the caller wait for as long as it lives.
+    `nan` and the kinds after it are answers of status 200.
     """
 
     kind: str
@@ -46,8 +53,9 @@ class Fault:
 
 @dataclass
 class Behaviour:
-    """What holds until the next one is put in force; 0 is no limit. A text with `poison` in it is refused without being named.
+    """What holds until the next one is put in force; 0 is no limit.
 
+    A text with `poison` in it is refused without being named, or spoils the answer to its whole request as the fault `poison_as` does.
     An answer is under way for `answer_s` seconds; what it embeds is paid for by then, whether anybody still waits for it or not.
     A batch ends when it was asked for `bulk_polls` times, as `bulk_end` says; one that does not complete has `bulk_share` of its answers.
     One with more texts than `bulk_texts` fails, and so does one with which more than `bulk_queue_tokens` were under way.
@@ -60,6 +68,7 @@ class Behaviour:
     tokens_per_request: int = 300_000
     tokens_per_input: int = 8_192
     poison: str = ""
+    poison_as: str = ""
     answer_s: float = 0.0
     bulk_polls: int = 1
     bulk_end: str = "completed"
@@ -67,6 +76,17 @@ class Behaviour:
     bulk_texts: int = 50_000
     bulk_queue_tokens: int = 0
     faults: list[Fault] = field(default_factory=list)
+
+    def refuses(self, texts: list[str]) -> bool:
+        """Whether one of the texts is refused for what it says."""
+        return "" in texts or (self._is_poisoned(texts) and not self.poison_as)
+
+    def spoilt(self, texts: list[str]) -> Fault | None:
+        """The fault that one of the texts is answered with."""
+        return Fault(self.poison_as) if self._is_poisoned(texts) and self.poison_as else None
+
+    def _is_poisoned(self, texts: list[str]) -> bool:
+        return bool(self.poison) and any(self.poison in text for text in texts)
 
 
 class Asked(NamedTuple):

@@ -140,7 +140,7 @@ class Bulk:
             batch.errors = [_error("server_error", "The batch failed.")]
             return
         reached = ceil(len(batch.lines) * (1 if status == "completed" else self._record.behaviour.bulk_share))
-        answers = [self._answer(line) for line in batch.lines[:reached]]
+        answers = [self._answer(line, batch.lines[0]["custom_id"]) for line in batch.lines[:reached]]
         answers += [_unanswered(line, EARLY[status]) for line in batch.lines[reached:]]
         right = [answer for answer in answers if (answer["response"] or {}).get("status_code") == 200]
         wrong = [answer for answer in answers if answer not in right]
@@ -149,12 +149,15 @@ class Bulk:
         batch.error_file = self._written(batch, "error", wrong)
         batch.completed = len(right)
 
-    def _answer(self, line: Line) -> Line:
-        answer = embedded(self._record.behaviour, line["body"], texts_of(line), self._record.fault("line"))
+    def _answer(self, line: Line, first_id: str) -> Line:
+        behaviour, texts = self._record.behaviour, texts_of(line)
+        fault = self._record.fault("line") or behaviour.spoilt(texts)
+        answer = embedded(behaviour, line["body"], texts, fault)
         if answer.status_code == 200:
-            self._record.texts.update(texts_of(line))
+            self._record.texts.update(texts)
         response = {"status_code": answer.status_code, "request_id": "req", "body": json.loads(answer.body)}
-        return {"id": f"batch_req_{line['custom_id'][:8]}", "custom_id": line["custom_id"], "response": response, "error": None}
+        custom_id = first_id if fault and fault.kind == "doubled_index" else line["custom_id"]
+        return {"id": f"batch_req_{custom_id[:8]}", "custom_id": custom_id, "response": response, "error": None}
 
     def _written(self, batch: Batch, kind: str, answers: list[Line]) -> str | None:
         if not answers:

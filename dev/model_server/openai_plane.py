@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
@@ -33,7 +34,7 @@ def _answer(request: Request, record: Record, asked: dict, texts: list[str], tok
         return refusal
     if (wait := record.admit(tokens)) is not None:
         return _throttled({"retry-after-ms": f"{wait * 1000:.0f}", "x-ratelimit-remaining-requests": "0"})
-    fault = record.fault("POST /v1/embeddings")
+    fault = record.fault("POST /v1/embeddings") or record.behaviour.spoilt(texts)
     if fault and (refusal := refused(request, fault)):
         return refusal
     return embedded(record.behaviour, asked, texts, fault)
@@ -69,7 +70,7 @@ def _bad_request(limits: Behaviour, texts: list[str], tokens: int) -> Response |
         return error(400, f"This model's maximum context length is {limits.tokens_per_input} tokens, however you requested {longest}.")
     if tokens > limits.tokens_per_request:
         return error(400, f"Requested {tokens} tokens, max {limits.tokens_per_request} tokens per request", code="max_tokens_per_request")
-    if "" in texts or (limits.poison and any(limits.poison in text for text in texts)):
+    if limits.refuses(texts):
         return error(400, "'$.input' is invalid. Please check the API reference.")
     return None
 
@@ -88,7 +89,25 @@ def _vectors(texts: list[str], tokens: int, dimensions: int, encoding: str | Non
         }
         for index, vector in reversed(list(enumerate(vectors)))
     ]
-    return JSONResponse({"object": "list", "data": shown, "model": "m", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return JSONResponse(_misshapen({"object": "list", "data": shown, "model": "m", "usage": usage}, kind))
+
+
+def _misshapen(body: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The answer, in another form than OpenAI's where the fault says so."""
+    shown = body["data"]
+    match kind:
+        case "null_vector":
+            shown[0]["embedding"] = None
+        case "half_vector":
+            shown[0]["embedding"] = shown[0]["embedding"][: len(shown[0]["embedding"]) // 2]
+        case "no_index":
+            body["data"] = [{name: value for name, value in one.items() if name != "index"} for one in shown[::-1]]
+        case "doubled_index":
+            body["data"] = [one | {"index": 1 if one["index"] == 2 else one["index"]} for one in shown]
+        case "no_count":
+            del body["usage"]["prompt_tokens"]
+    return body
 
 
 def refused(request: Request, fault: Fault) -> Response | None:
@@ -103,6 +122,8 @@ def refused(request: Request, fault: Fault) -> Response | None:
             return error(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
         case "server_error":
             return error(500, f"The server had an error while processing your request with the key {key}.", "server_error", **fault.headers)
+        case "error_body":
+            return JSONResponse({"error": {"message": f"The model behind us does not answer {key}."}})
         case "garbage":
             return Response("<html>Bad gateway</html>", media_type="application/json")
         case "cut":

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from embedding_lakehouse.clients.iceberg import append_once, scan
 from embedding_lakehouse.clients.lake import Lake
-from embedding_lakehouse.clients.models import EmbeddingModel, checked_vectors
+from embedding_lakehouse.clients.models import EmbeddingModel, ask_model
 from embedding_lakehouse.clients.parts import parts_folder, write_part
 from embedding_lakehouse.core.canaries import CANARIES, cosines
 from embedding_lakehouse.core.monitoring_tables import CANARY_VECTORS
@@ -18,7 +18,7 @@ from embedding_lakehouse.core.profiles import Profile
 def embed_canaries(profile: Profile, model: EmbeddingModel) -> np.ndarray:
     """The vectors of the canary texts now, as the profile embeds chunks: float32, one row a text."""
     texts = [profile.model_text(text) for text in CANARIES.values()]
-    return checked_vectors(model.embed(texts).vectors, len(texts), profile)
+    return ask_model(model.embed, texts, profile).vectors
 
 
 def compare_canaries(lake: Lake, profile: Profile, vectors: np.ndarray) -> float | None:

@@ -11,6 +11,7 @@ from embedding_lakehouse.clients.models import load_model
 from embedding_lakehouse.clients.models.asking import embed_question
 from embedding_lakehouse.clients.models.embedder import Bought, Embedder, Outcome, Rejection
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.tokens import estimated_tokens
 from embedding_lakehouse.errors import ConfigurationError, LakehouseError, TransientError
 from tests.model_fixtures import SECRETS, ModelServer, declared
 
@@ -76,7 +77,6 @@ FINAL = {
     "unauthorized": r"refuses the credentials of the connection aws_default: put valid ones there \(ExpiredTokenException",
     "forbidden": r"refuses the credentials of the connection aws_default: put valid ones there \(AccessDeniedException",
     "quota": "the account behind the connection aws_default has used up its quota",
-    "wrong_dimension": r"answers vectors of \(511,\) dimensions, the profile declares 512",
 }
 
 
@@ -111,18 +111,53 @@ def test_a_poisoned_text_is_rejected_alone(model_server: ModelServer, name: str)
 
 
 @pytest.mark.parametrize("name", ["titan", "cohere"])
+def test_vectors_of_another_length_are_the_profile_s_mistake_where_plain_text_has_them_too(model_server: ModelServer, name: str) -> None:
+    profile = declared(name)
+    model_server.put(faults=[{"kind": "wrong_dimension"}])
+    with pytest.raises(ConfigurationError, match=rf"answers vectors of \({profile.dimensions - 1},\) dimensions, the profile declares"):
+        outcomes(profile, TEXTS[:1])
+    assert len(model_server.asked()[0]) == 2
+
+
+@pytest.mark.parametrize("kind", ["error_body", "null_vector"])
+@pytest.mark.parametrize("name", ["titan", "cohere"])
+def test_an_answer_of_another_form_is_named(model_server: ModelServer, name: str, kind: str) -> None:
+    model_server.put(faults=[{"kind": kind}])
+    with pytest.raises(TransientError, match=f"answered something else than vectors under profile '{name}'"):
+        outcomes(declared(name), TEXTS[:1])
+
+
+@pytest.mark.parametrize("kind", ["error_body", "null_vector", "wrong_dimension", "server_error"])
+@pytest.mark.parametrize("name", ["titan", "cohere"])
+def test_a_text_that_never_gets_a_vector_is_rejected_alone(model_server: ModelServer, name: str, kind: str) -> None:
+    model_server.put(poison="POISON", poison_as=kind)
+    found = outcomes(declared(name), [*TEXTS[:3], "POISON", *TEXTS[4:8]], patience=0.5)
+    assert [position for position, outcome in found.items() if isinstance(outcome, Rejection)] == [3]
+    assert len(found) == 8
+    assert "plain text has a vector and this has none" in found[3].reason
+    assert [secret for secret in SECRETS if secret in found[3].reason] == []
+
+
+@pytest.mark.parametrize("name", ["titan", "cohere"])
+def test_tokens_that_the_service_does_not_count_are_estimated(model_server: ModelServer, name: str) -> None:
+    model_server.put(faults=[{"kind": "no_count"}])
+    found = outcomes(declared(name), TEXTS)
+    assert [outcome.token_count for _, outcome in sorted(found.items())] == list(map(estimated_tokens, TEXTS))
+
+
+@pytest.mark.parametrize("name", ["titan", "cohere"])
 def test_a_text_that_the_service_finds_too_long_is_split(model_server: ModelServer, name: str) -> None:
     model_server.put(tokens_per_input=30)
     assert len(vectors(declared(name), [TEXTS[0], "word " * 60])) == 2
     assert max(map(tokens_of, model_server.asked()[1])) <= 30
 
 
-@pytest.mark.parametrize("kind", ["unauthorized", "server_error"])
+@pytest.mark.parametrize("kind", ["unauthorized", "server_error", "error_body"])
 def test_no_secret_is_shown(model_server: ModelServer, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     model_server.put(faults=[{"kind": kind}])
     caplog.set_level(logging.INFO)
     with pytest.raises(LakehouseError) as raised:
         outcomes(declared("titan"), TEXTS[:1], patience=1.0)
     shown = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(load_model(declared("titan")))
-    assert "***" in shown
+    assert "***" in shown or kind == "error_body"
     assert [secret for secret in SECRETS if secret in shown] == []

@@ -8,7 +8,7 @@ import pytest
 from dev.model_server.vectors import tokens_of
 from dev.stack import Stack
 from embedding_lakehouse.bulk_trigger import BulkTrigger
-from embedding_lakehouse.clients.models.openai_bulk import OpenAIBulk
+from embedding_lakehouse.clients.models.openai_bulk import BulkJob, OpenAIBulk
 from embedding_lakehouse.core.tables import REJECTED_CHUNKS
 from embedding_lakehouse.errors import ConfigurationError
 from embedding_lakehouse.settings import profile
@@ -22,11 +22,14 @@ from tests.model_fixtures import SECRETS, ModelServer
 
 ALL = {*TEXTS, BAD}
 DIRECT = "POST /v1/embeddings"
+DELETE = "DELETE /v1/files by id"
 
 
 @pytest.fixture(scope="module")
 def priced_batch(trino_stack: Stack, empty_lake: SavedLake, module_profiles: Path, model_process: ModelServer) -> PricedBatch:
     declare(module_profiles, PROFILES + openai_profile())
+    # Whatever tests before these left in force.
+    model_process.put()
     lake = empty_lake.restore()
     put_documents(lake, DOCUMENTS)
     run = BatchRun(lake, "openai").until("price")
@@ -104,6 +107,8 @@ ENDS = {
     "failed": {"bulk_end": "failed"},
     "refused": {"bulk_texts": 1},
     "some answers of no use": {"faults": [{"kind": "nan", "times": 3, "on": "line"}]},
+    "some vectors of another length": {"faults": [{"kind": "wrong_dimension", "times": 3, "on": "line"}]},
+    "two answers for the same text": {"faults": [{"kind": "doubled_index", "after": 1, "times": 1, "on": "line"}]},
 }
 
 
@@ -146,6 +151,15 @@ def test_a_refused_text_is_rejected_afterwards_and_its_neighbours_are_bought_in_
     assert {text for text, count in model_server.asked()[1].items() if count > 1} == set()
 
 
+def test_a_text_that_never_gets_a_vector_is_rejected_afterwards(run: BatchRun, model_server: ModelServer) -> None:
+    model_server.put(poison="POISON", poison_as="nan")
+    buy_all(run)
+    finish(run)
+    rejected = run.lake.table(REJECTED_CHUNKS).scan().to_arrow().to_pylist()
+    assert [(row["doc_id"], row["reason_code"]) for row in rejected] == [("bad", "refused")]
+    assert {text for text, count in model_server.asked()[1].items() if count > 1} == {BAD}
+
+
 def test_a_text_that_must_be_split_is_in_no_job(run: BatchRun, module_profiles: Path, model_server: ModelServer) -> None:
     declare(module_profiles, PROFILES + openai_profile())
     service = OpenAIBulk(profile("openai"))
@@ -158,18 +172,19 @@ def test_a_text_that_must_be_split_is_in_no_job(run: BatchRun, module_profiles: 
 
 
 KILLS = {
-    "before the upload": ("POST /v1/files", "hang"),
-    "after the upload": ("POST /v1/files", "hang_after"),
-    "before the job": ("POST /v1/batches", "hang"),
-    "after the job, unheard": ("POST /v1/batches", "hang_after"),
-    "in the download": ("GET /v1/files/content", "hang_after"),
-    "before the account is tidied": ("DELETE /v1/files by id", "hang"),
+    "before the upload": ("POST /v1/files", "hang", 0),
+    "after the upload": ("POST /v1/files", "hang_after", 1),
+    "before the job": ("POST /v1/batches", "hang", 1),
+    "after the job, unheard": ("POST /v1/batches", "hang_after", 0),
+    "in the download": ("GET /v1/files/content", "hang_after", 0),
+    "before the account is tidied": (DELETE, "hang", 0),
+    "while the account is tidied": (DELETE, "hang_after", 0),
 }
 
 
-@pytest.mark.parametrize(("call", "kind"), KILLS.values(), ids=KILLS)
+@pytest.mark.parametrize(("call", "kind", "files_left"), KILLS.values(), ids=KILLS)
 def test_a_killed_try_is_made_good_by_the_next(
-    priced_batch: PricedBatch, run: BatchRun, module_profiles: Path, model_server: ModelServer, call: str, kind: str
+    priced_batch: PricedBatch, run: BatchRun, module_profiles: Path, model_server: ModelServer, call: str, kind: str, files_left: int
 ) -> None:
     model_server.put(faults=[{"kind": kind, "times": 1, "on": call}])
     shard = bulk_shards(run)[0]
@@ -181,6 +196,45 @@ def test_a_killed_try_is_made_good_by_the_next(
     assert killed_in(call, model_server, shard, environment) == -9
     buy_all(run)
     finish(run)
+    assert state_of(run.lake) == priced_batch.bought_directly
+    assert_bought_once(model_server)
+    # An upload that no job was made of is found by an erasure.
+    assert model_server.kept_files() == files_left
+
+
+@pytest.mark.parametrize("end", ["completed", "expired"])
+def test_a_try_that_ends_after_the_account_is_tidied_is_made_good_by_the_next(
+    priced_batch: PricedBatch, run: BatchRun, model_server: ModelServer, end: str
+) -> None:
+    class Ending(OpenAIBulk):
+        def delete_files(self, job: BulkJob) -> None:
+            super().delete_files(job)
+            raise KeyboardInterrupt
+
+    model_server.put(bulk_end=end)
+    shard = bulk_shards(run)[0]
+    waiting = buy_in_bulk(**shard, lake=run.lake)
+    assert isinstance(waiting, Waiting)
+    waited(waiting)
+    stage = Stage(run.lake, run.row, profile("openai"), shard["shard"])
+    with pytest.raises(KeyboardInterrupt):
+        ShardJobs(stage, Ending(stage.profile), work_left(run.lake, **shard)[0]).go_on()
+    buy_all(run)
+    finish(run)
+    assert state_of(run.lake) == priced_batch.bought_directly
+    assert set(model_server.asked()[1].values()) == set(model_server.batched().values()) == {1}
+    assert model_server.kept_files() == 0
+
+
+def test_a_refused_deletion_stops_the_task_until_the_files_are_gone(
+    priced_batch: PricedBatch, run: BatchRun, model_server: ModelServer
+) -> None:
+    model_server.put(faults=[{"kind": "unauthorized", "times": 1, "on": DELETE}])
+    with pytest.raises(ConfigurationError, match="refuses the API key of the connection openai_default"):
+        buy_shard(run.lake, bulk_shards(run)[0])
+    buy_all(run)
+    finish(run)
+    assert model_server.kept_files() == 0
     assert state_of(run.lake) == priced_batch.bought_directly
     assert_bought_once(model_server)
 
@@ -316,10 +370,14 @@ def test_a_server_without_a_batch_api_is_named(run: BatchRun, model_server: Mode
         buy_in_bulk(**bulk_shards(run)[0], lake=run.lake)
 
 
-def test_vectors_of_another_length_stop_the_task(run: BatchRun, model_server: ModelServer) -> None:
-    model_server.put(faults=[{"kind": "wrong_dimension", "on": "line"}])
+def test_a_model_of_another_length_is_named_before_anything_is_bought_at_the_usual_price(run: BatchRun, model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "wrong_dimension"}])
+    buy_all(run)
+    assert model_server.calls()[DIRECT] == 0
     with pytest.raises(ConfigurationError, match=r"answers vectors of \(63,\) dimensions, the profile declares 64"):
-        buy_shard(run.lake, bulk_shards(run)[0])
+        finish(run)
+    # Two requests under way, and plain text for each.
+    assert model_server.calls()[DIRECT] <= 4
 
 
 def test_the_trigger_keeps_no_key(run: BatchRun, model_server: ModelServer) -> None:

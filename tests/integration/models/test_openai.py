@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from dev.model_server.vectors import tokens_of, vector_of
+from embedding_lakehouse.clients.canaries import embed_canaries
 from embedding_lakehouse.clients.models import load_model
-from embedding_lakehouse.clients.models.asking import embed_question
+from embedding_lakehouse.clients.models.asking import PLAIN_WORD, embed_question
 from embedding_lakehouse.clients.models.embedder import Bought, Embedder, Outcome, Rejection
 from embedding_lakehouse.core.profiles import Profile
+from embedding_lakehouse.core.tokens import estimated_tokens
 from embedding_lakehouse.errors import ConfigurationError, LakehouseError, TransientError
 from tests.model_fixtures import SECRETS, ModelServer, declared
 
@@ -98,7 +100,6 @@ def test_the_server_s_own_delay_is_kept(model_server: ModelServer) -> None:
 FINAL = {
     "quota": ({}, "the account behind the connection openai_default has used up its quota"),
     "unauthorized": ({}, "refuses the API key of the connection openai_default"),
-    "wrong_dimension": ({}, r"answers vectors of \(255,\) dimensions, the profile declares 256"),
 }
 
 
@@ -128,12 +129,34 @@ def test_a_mistake_of_the_profile_is_named(model_server: ModelServer, changes: d
         outcomes(declared("openai", **changes), TEXTS)
 
 
-@pytest.mark.parametrize(("kind", "message"), {"nan": "NaN or infinity", "too_few": "answered 39 vectors for 40 texts"}.items())
-def test_a_model_that_stays_wrong_is_given_up_after_three_answers(model_server: ModelServer, kind: str, message: str) -> None:
+SOMETHING_ELSE = "answered something else than vectors under profile 'openai' behind the connection openai_default"
+WRONG = {
+    "nan": (TransientError, "answered a vector with NaN or infinity under profile 'openai'"),
+    "too_few": (TransientError, "answered 39 vectors for 40 texts of profile 'openai'"),
+    "wrong_dimension": (ConfigurationError, r"answers vectors of \(255,\) dimensions, the profile declares 256"),
+    "error_body": (TransientError, rf"{SOMETHING_ELSE} \(ValueError: no vectors, and the error .*\*\*\*"),
+    "null_vector": (TransientError, SOMETHING_ELSE),
+    "half_vector": (TransientError, SOMETHING_ELSE),
+}
+
+
+@pytest.mark.parametrize(("kind", "case"), WRONG.items(), ids=WRONG)
+def test_a_model_that_is_wrong_about_plain_text_as_well_is_given_up(
+    model_server: ModelServer, kind: str, case: tuple[type[LakehouseError], str]
+) -> None:
+    error, message = case
     model_server.put(faults=[{"kind": kind}])
-    with pytest.raises(TransientError, match=message):
+    with pytest.raises(error, match=message):
         outcomes(declared("openai"), TEXTS)
-    assert len(model_server.asked()[0]) == 3
+    # What a person must mend is not asked for again.
+    tries = 1 if error is ConfigurationError else 3
+    assert [request.inputs for request in model_server.asked()[0]] == [40] * tries + [1]
+
+
+def test_what_a_service_was_busy_over_is_no_wrong_answer(model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "server_error", "times": 2}, {"kind": "nan", "times": 2}])
+    assert_bought(outcomes(declared("openai"), TEXTS[:1]), TEXTS, [0])
+    assert len(model_server.asked()[0]) == 5
 
 
 def test_a_server_that_nobody_answers_for_is_given_up_after_the_patience(model_server: ModelServer) -> None:
@@ -150,6 +173,71 @@ def test_a_poisoned_text_is_rejected_alone(model_server: ModelServer) -> None:
     assert {(one.position, one.code) for one in rejected} == {(13, "refused"), (30, "refused")}
     assert "(status 400): '$.input' is invalid" in rejected[0].reason
     assert set(model_server.asked()[1].values()) == {1}
+
+
+@pytest.mark.parametrize("kind", [*WRONG, "server_error"])
+def test_a_text_that_never_gets_a_vector_is_rejected_alone(model_server: ModelServer, kind: str) -> None:
+    model_server.put(poison="POISON", poison_as=kind)
+    texts = [*TEXTS[:7], "some POISON for the model", *TEXTS[8:12]]
+    found = outcomes(declared("openai"), texts, patience=0.5)
+    assert_bought(found, texts, [position for position in range(12) if position != 7])
+    rejected = found[7]
+    assert isinstance(rejected, Rejection)
+    assert rejected.code == "refused"
+    assert rejected.reason.startswith("plain text has a vector and this has none: text-embedding-3-small")
+    assert [secret for secret in SECRETS if secret in rejected.reason] == []
+    assert len(model_server.asked()[0]) < 40
+
+
+def test_plain_text_is_as_long_as_the_text_in_question(model_server: ModelServer) -> None:
+    model_server.put(poison="POISON", poison_as="nan")
+    long = f"POISON {'and more of it ' * 20}"
+    outcomes(declared("openai"), [long])
+    (plain,) = (text for text in model_server.asked()[1] if "POISON" not in text)
+    assert (set(plain.split()), 0.9 < len(plain) / len(long) < 1.1) == ({PLAIN_WORD}, True)
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["many", "one"])
+def test_an_outage_that_ended_is_laid_to_no_text(model_server: ModelServer, texts: list[str]) -> None:
+    model_server.put(faults=[{"kind": "nan", "times": 3}])
+    assert_bought(outcomes(declared("openai"), texts), texts, list(range(len(texts))))
+    assert [request.inputs for request in model_server.asked()[0]] == [len(texts)] * 3 + [1, len(texts)]
+
+
+def test_an_outage_that_goes_on_is_waited_out(model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "server_error", "times": 6}])
+    assert_bought(outcomes(declared("openai"), TEXTS), TEXTS, list(range(40)))
+    assert [request.inputs for request in model_server.asked()[0]] == [40, 40, 40, 1, 40, 40, 40]
+
+
+def test_a_server_that_numbers_no_vectors_shows_them_in_the_order_of_the_texts(model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "no_index"}])
+    assert_bought(outcomes(declared("openai"), TEXTS), TEXTS, list(range(40)))
+
+
+def test_a_vector_that_may_be_another_text_s_is_not_taken(model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "doubled_index"}])
+    with pytest.raises(TransientError, match="the indexes are not those of the texts"):
+        load_model(declared("openai")).embed(TEXTS[:4])
+    assert_bought(outcomes(declared("openai"), TEXTS[:6]), TEXTS, list(range(6)))
+
+
+def test_tokens_that_the_service_does_not_count_are_estimated(model_server: ModelServer) -> None:
+    model_server.put(faults=[{"kind": "no_count"}])
+    found = outcomes(declared("openai"), TEXTS)
+    assert [found[position].token_count for position in range(40)] == list(map(estimated_tokens, TEXTS))
+
+
+@pytest.mark.parametrize("kind", ["nan", "null_vector"])
+def test_a_question_and_a_canary_are_asked_for_again_and_then_given_up_by_name(model_server: ModelServer, kind: str) -> None:
+    profile = declared("openai")
+    model_server.put(faults=[{"kind": kind, "times": 2}])
+    np.testing.assert_allclose(embed_question(profile, load_model(profile), "A"), vector_of("A", 256), atol=1e-6)
+    model_server.put(faults=[{"kind": kind}])
+    with pytest.raises(TransientError, match="under profile 'openai'"):
+        embed_question(profile, load_model(profile), "A")
+    with pytest.raises(TransientError, match="under profile 'openai'"):
+        embed_canaries(profile, load_model(profile))
 
 
 def test_a_model_that_takes_nothing_is_not_the_texts_fault(model_server: ModelServer) -> None:
@@ -204,7 +292,7 @@ def test_what_was_answered_arrives_before_the_error_that_ends_the_rest(model_ser
     assert len(first) == 4
 
 
-@pytest.mark.parametrize("kind", ["unauthorized", "server_error"])
+@pytest.mark.parametrize("kind", ["unauthorized", "server_error", "error_body"])
 def test_no_key_is_shown(model_server: ModelServer, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     model_server.put(faults=[{"kind": kind}])
     caplog.set_level(logging.DEBUG)

@@ -1,7 +1,8 @@
-"""Batches whose model refuses a text: its chunk is recorded and shown, its neighbours are published, and nothing is bought twice."""
+"""Batches whose model refuses a text or has no vector for it: the chunk is recorded, its neighbours are bought once and published."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embedding_lakehouse import settings
@@ -13,6 +14,7 @@ from embedding_lakehouse.clients.parts import delete_folder, parts_folder
 from embedding_lakehouse.core.hashing import chunk_id
 from embedding_lakehouse.core.monitoring_tables import QUALITY_RESULTS
 from embedding_lakehouse.core.tables import REJECTED_CHUNKS
+from embedding_lakehouse.errors import TransientError
 from embedding_lakehouse.steps.embed_documents.rejecting import record_rejections
 from tests.batches import BatchRun, CountingModel, current_chunks, current_documents, put_documents, run_batch
 from tests.lake_fixtures import PROFILES, declare
@@ -140,3 +142,55 @@ def test_the_real_client_s_poisoned_text_is_rejected_and_its_neighbours_are_publ
     assert [(doc_id, index) for doc_id, index, _, _ in rejected(lake)] == [("a", 1), ("c", 0)]
     assert len(current_chunks(lake, "openai")) == 4
     assert set(model_server.asked()[1].values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["nan", "too_few", "wrong_dimension", "error_body"])
+def test_a_text_that_never_gets_a_vector_is_rejected_and_later_documents_are_published(
+    lake: Lake, profiles: Path, model_server: ModelServer, kind: str
+) -> None:
+    declare(profiles, PROFILES + OPENAI)
+    model_server.put(poison="POISON", poison_as=kind)
+    put_documents(lake, DOCUMENTS)
+    run_batch(lake, "openai", load_openai(), is_audited=True)
+    assert [(doc_id, index, text) for doc_id, index, text, _ in rejected(lake)] == [("a", 1, BAD), ("c", 0, BAD)]
+    assert "plain text has a vector and this has none" in rejected(lake)[0][3]
+    assert {text for _, text, _ in current_chunks(lake, "openai").values()} == set(GOOD[:4])
+
+    put_documents(lake, DOCUMENTS | {"d": GOOD[4]})
+    run_batch(lake, "openai", load_openai(), is_audited=True)
+    assert {text for _, text, _ in current_chunks(lake, "openai").values()} == set(GOOD[:5])
+
+
+class ShortSightedModel(CountingModel):
+    """Answers NaN for whatever is longer than a word."""
+
+    def vector(self, text: str) -> np.ndarray:
+        return super().vector(text) if len(text) < 10 else np.full(self.dimensions, np.nan, np.float32)
+
+
+def test_a_model_that_is_wrong_about_every_text_but_a_word_rejects_none(lake: Lake) -> None:
+    put_documents(lake, DOCUMENTS)
+    run = BatchRun(lake, model=ShortSightedModel()).until("price")
+    with pytest.raises(TransientError, match="NaN or infinity"):
+        run.embed()
+    assert len(run.model.texts) < 20
+    # What is right again embeds all of it.
+    run_batch(lake, model=CountingModel())
+    assert (rejected(lake), current_documents(lake)["c"]) == ([], ids("c", BAD))
+
+
+class BrokenModel(CountingModel):
+    """A model of one's own with a mistake in its code, which one text comes upon."""
+
+    def vector(self, text: str) -> np.ndarray:
+        return {}[text] if "POISON" in text else super().vector(text)
+
+
+def test_a_text_over_which_a_model_of_one_s_own_breaks_is_rejected_alone(lake: Lake) -> None:
+    put_documents(lake, DOCUMENTS)
+    run_batch(lake, model=BrokenModel())
+    assert [(doc_id, reason.split(":")[0]) for doc_id, _, _, reason in rejected(lake)] == [
+        ("a", "plain text has a vector and this has none"),
+        ("c", "plain text has a vector and this has none"),
+    ]
+    assert len(current_chunks(lake)) == 4

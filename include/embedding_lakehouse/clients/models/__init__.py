@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from embedding_lakehouse.clients.models.refusals import WrongLength, reading_answer
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import ConfigurationError, TransientError
 
@@ -62,10 +63,24 @@ def _class_at(path: str, profile: Profile) -> Callable[[Profile], EmbeddingModel
         ) from error
 
 
+def ask_model(embed: Callable[[list[str]], Embedded], texts: list[str], profile: Profile) -> Embedded:
+    """What `embed` answers for the texts: a vector (float32), checked, and a number of tokens for each.
+
+    Raises TransientError where it answers something else; otherwise as `embed` and `checked_vectors`.
+    """
+    with reading_answer(profile):
+        answer = embed(texts)
+        vectors = checked_vectors(answer.vectors, len(texts), profile)
+        counts = [int(count) for count in answer.token_counts]
+    if len(counts) != len(texts):
+        raise TransientError(f"{profile.model_name} counted tokens for {len(counts)} of {len(texts)} texts of profile {profile.name!r}")
+    return Embedded(vectors, counts)
+
+
 def checked_vectors(vectors: np.ndarray, text_count: int, profile: Profile) -> np.ndarray:
     """The vectors as they came, float32, if there is one finite vector of the profile's length for each text.
 
-    Raises ConfigurationError for a wrong length, TransientError for a wrong number or a value that is not finite.
+    Raises WrongLength for a wrong length, TransientError for a wrong number, a value that is not finite or what is no vector.
     """
     name, dimensions = profile.model_name, profile.dimensions
     remedy = f"declare a profile beside {profile.name!r} that has the model's length"
@@ -74,11 +89,13 @@ def checked_vectors(vectors: np.ndarray, text_count: int, profile: Profile) -> n
         with np.errstate(over="ignore"):
             vectors = np.asarray(vectors, dtype=np.float32)
     except ValueError as error:
-        raise ConfigurationError(f"{name} answers vectors of different lengths, the profile declares {dimensions}: {remedy}") from error
+        raise WrongLength(f"{name} answers vectors of different lengths, the profile declares {dimensions}: {remedy}") from error
     if len(vectors) != text_count:
         raise TransientError(f"{name} answered {len(vectors)} vectors for {text_count} texts of profile {profile.name!r}")
+    if text_count and vectors.ndim < 2:
+        raise TransientError(f"{name} answered something else than vectors under profile {profile.name!r}")
     if text_count and vectors.shape[1:] != (dimensions,):
-        raise ConfigurationError(f"{name} answers vectors of {vectors.shape[1:]} dimensions, the profile declares {dimensions}: {remedy}")
+        raise WrongLength(f"{name} answers vectors of {vectors.shape[1:]} dimensions, the profile declares {dimensions}: {remedy}")
     if not np.isfinite(vectors).all():
         raise TransientError(
             f"{name} answered a vector with NaN or infinity under profile {profile.name!r}: where it stays so, ask whoever serves the model"

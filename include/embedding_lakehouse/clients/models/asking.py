@@ -1,26 +1,27 @@
-"""One request to a model: paced, put again where that may help, halved where a text in it is refused, so that its neighbours go through."""
+"""One request to a model: paced, put again where that may help, halved for a text that gets no vector, so that the others get theirs."""
 
 import logging
 import time
 from collections.abc import Callable
+from itertools import count
 from threading import Event, Lock
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, stop_before_delay, wait_random_exponential
 
-from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, checked_vectors, of_length_one
-from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused
+from embedding_lakehouse.clients.models import Embedded, EmbeddingModel, ask_model, of_length_one
+from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, WrongLength
 from embedding_lakehouse.core.pacing import Pace
 from embedding_lakehouse.core.profiles import Profile
-from embedding_lakehouse.core.tokens import cut_evenly
+from embedding_lakehouse.core.tokens import ASCII_PER_TOKEN, cut_evenly
 from embedding_lakehouse.errors import ConfigurationError, TransientError
 
 # How long one request is put again before its task fails and leaves it to Airflow.
 PATIENCE_SECONDS = 900.0
 # A wrong answer comes at the price of a right one.
 WRONG_ANSWERS = 3
-# What every model takes: a model that refuses it refuses the request as such.
+# What every model takes: one that refuses it, or is wrong about it, is so about the request as such.
 PLAIN_WORD = "word"
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Asker:
     def answers(self, pieces: list[Piece]) -> list[Answered]:
         """An answer for each piece, in their order.
 
-        Raises ConfigurationError where a person must mend something first, TransientError where the model was busy or wrong for too long.
+        Raises ConfigurationError where a person must mend something first, TransientError where the model was busy for too long or is
+        wrong about plain text as well.
         """
         try:
             return self._embedded(pieces)
@@ -91,14 +93,53 @@ class Asker:
         """Lay a refusal to its text only where the model takes another one."""
         if not self._has_answered:
             try:
-                self._embedded([Piece(PLAIN_WORD, 1)])
+                self._asked([Piece(PLAIN_WORD, 1)])
             except TextsRefused:
                 raise ConfigurationError(f"the model takes no text at all under profile {self._profile.name!r}: {refusal}") from refusal
 
     def _embedded(self, pieces: list[Piece]) -> list[Answered]:
+        """The pieces' answers. Raises TextsRefused also where the model gives them no vectors time and again, and plain text has one.
+
+        Parting a request costs little, so that comes after a few tries; a text alone that the model fails over is given the whole patience.
+        """
+        is_alone = len(pieces) == 1
+        try:
+            return self._asked(pieces, is_hasty=not is_alone)
+        except (TransientError, WrongLength) as error:
+            if not _may_be_for_texts(error):
+                raise
+            if self._answers_plain_text(max(piece.tokens for piece in pieces)):
+                return self._asked_once_more(pieces)
+            if is_alone or not isinstance(error, ModelBusy):
+                raise
+        # It fails over anything: it is waited for.
+        return self._asked(pieces)
+
+    def _answers_plain_text(self, tokens: int) -> bool:
+        """Whether the model now has a vector for a plain text of so many tokens: what it is wrong about is not the size of texts then."""
+        text = " ".join([PLAIN_WORD] * max(1, tokens * ASCII_PER_TOKEN // len(f"{PLAIN_WORD} ")))
+        try:
+            self._asked([Piece(text, tokens)], tries=1, is_hasty=True)
+        except (TransientError, WrongLength, TextsRefused) as error:
+            logger.warning("plain text has no vector either: %s", error)
+            return False
+        return True
+
+    def _asked_once_more(self, pieces: list[Piece]) -> list[Answered]:
+        """The pieces' answers now that plain text had one, since an outage may have ended in between. Raises TextsRefused for none."""
+        try:
+            return self._asked(pieces, tries=1, is_hasty=True)
+        except (TransientError, WrongLength) as error:
+            if not _may_be_for_texts(error):
+                raise
+            raise TextsRefused(f"plain text has a vector and this has none: {error}") from error
+
+    def _asked(self, pieces: list[Piece], tries: int = WRONG_ANSWERS, is_hasty: bool = False) -> list[Answered]:
+        """The pieces' answers in one request, put again as `patiently` does."""
         texts = [piece.text for piece in pieces]
-        vectors, counts = patiently(lambda: self._ask(texts, sum(piece.tokens for piece in pieces)), self._patience, self._given_up)
-        return [Answer(vector, count) for vector, count in zip(vectors, counts, strict=True)]
+        tokens = sum(piece.tokens for piece in pieces)
+        vectors, counts = patiently(lambda: self._ask(texts, tokens), self._patience, self._given_up, tries, is_hasty)
+        return [Answer(vector, token_count) for vector, token_count in zip(vectors, counts, strict=True)]
 
     def _ask(self, texts: list[str], tokens: int) -> Embedded:
         with self._lock:
@@ -107,17 +148,16 @@ class Asker:
         if self._given_up.wait(delay):
             raise ModelBusy("another request of the task failed for good")
         try:
-            answer = self._model.embed(texts)
+            answer = ask_model(self._model.embed, texts, self._profile)
         except ModelBusy as busy:
             if busy.is_throttled:
                 with self._lock:
                     self._pace.slow_down(busy.retry_after, time.monotonic())
             raise
-        vectors = checked_vectors(answer.vectors, len(texts), self._profile)
         with self._lock:
             self._pace.settle(tokens, sum(answer.token_counts))
             self._has_answered = True
-        return Embedded(vectors, answer.token_counts)
+        return answer
 
 
 def combined(answers: list[Answered], normalise: bool) -> Answered:
@@ -136,15 +176,23 @@ def combined(answers: list[Answered], normalise: bool) -> Answered:
     return Answer(of_length_one(mean[None])[0] if normalise else mean, sum(counts))
 
 
-def patiently(ask: Callable[[], Asked], patience: float, given_up: Event) -> Asked:
-    """The answer, asked for again where that may help: for `patience` seconds while the model is busy, three times where it is wrong.
+def patiently(ask: Callable[[], Asked], patience: float, given_up: Event, tries: int = WRONG_ANSWERS, is_hasty: bool = False) -> Asked:
+    """The answer, asked for again where that may help: for `patience` seconds while the model is busy, until `tries` answers were wrong.
 
-    No longer, once it is given up.
+    No longer, once it is given up. To be hasty is to count what the model failed over as a wrong answer.
     """
+    wrong = count(1)
+
+    def is_over(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ModelBusy) and not (is_hasty and error.has_failed):
+            return given_up.is_set() or stop_before_delay(patience)(state)
+        return next(wrong) >= tries or given_up.is_set()
+
     retrying = Retrying(
         retry=retry_if_exception_type(TransientError),
         wait=_wait,
-        stop=lambda state: stop_before_delay(patience)(state) or given_up.is_set() or _is_wrong_for_good(state),
+        stop=is_over,
         sleep=sleep_using_event(given_up),
         before_sleep=_say_why,
         reraise=True,
@@ -155,8 +203,7 @@ def patiently(ask: Callable[[], Asked], patience: float, given_up: Event) -> Ask
 def embed_question(profile: Profile, model: EmbeddingModel, question: str, patience: float = 30.0) -> np.ndarray:
     """The vector (float32) of a question. Raises TextsRefused for one that the model does not take, else as `Asker.answers`."""
     embed = getattr(model, "embed_questions", model.embed)
-    answer = patiently(lambda: embed([profile.question_text(question)]), patience, Event())
-    return checked_vectors(answer.vectors, 1, profile)[0]
+    return patiently(lambda: ask_model(embed, [profile.question_text(question)], profile), patience, Event()).vectors[0]
 
 
 def _wait(state: RetryCallState) -> float:
@@ -165,9 +212,9 @@ def _wait(state: RetryCallState) -> float:
     return max(getattr(error, "retry_after", 0.0), wait_random_exponential(multiplier=0.2, max=30)(state))
 
 
-def _is_wrong_for_good(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
-    return not isinstance(error, ModelBusy) and state.attempt_number >= WRONG_ANSWERS
+def _may_be_for_texts(error: Exception) -> bool:
+    """Whether it may be for what is in the texts that they have no vectors, and not for want of time."""
+    return error.has_failed if isinstance(error, ModelBusy) else True
 
 
 def _say_why(state: RetryCallState) -> None:

@@ -4,6 +4,7 @@ What is tried again is decided by our caller alone: botocore makes one attempt.
 """
 
 import json
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, redacted
+from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, reading_answer, redacted
 from embedding_lakehouse.core.delays import asked_delay
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.errors import ConfigurationError, LakehouseError
@@ -59,7 +60,7 @@ class BedrockModel:
     def __init__(self, profile: Profile) -> None:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-        self._name, self._profile = profile.model_name, profile.name
+        self._name, self._profile = profile.model_name, profile
         self._connection = profile.connection or profile.provider_declared.connection
         config = Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -81,7 +82,7 @@ class BedrockModel:
                 modelId=self._name, body=json.dumps(body), accept="application/json", contentType="application/json"
             )
             tokens = answer["ResponseMetadata"]["HTTPHeaders"].get(TOKEN_HEADER)
-            return Invoked(json.loads(answer["body"].read()), int(tokens) if tokens else None)
+            return Invoked(json.loads(answer["body"].read()), int(tokens) if tokens and tokens.isdigit() else None)
         except ClientError as error:
             raise self._refusal(error) from None
         except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
@@ -99,13 +100,23 @@ class BedrockModel:
             return ConfigurationError(f"the account behind {where} has used up its quota: raise it ({said})")
         if code == "ResourceNotFoundException" or any(sign in lower for sign in NO_MODEL):
             return ConfigurationError(
-                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile!r}, or have the model "
+                f"there is no model {self._name!r} behind {where}: correct model_name of profile {self._profile.name!r}, or have the model "
                 f"opened to the account ({said})"
             )
         if code in THROTTLED or code in BUSY or status in (408, 424, 429) or status >= 500:
             wait = asked_delay({key.lower(): value for key, value in metadata["HTTPHeaders"].items()}, datetime.now(UTC))
-            return ModelBusy(f"{self._name} is busy ({said})", wait, is_throttled=code in THROTTLED or status == 429)
+            has_failed = status == 500 or code == "ModelErrorException"
+            return ModelBusy(f"{self._name} is busy ({said})", wait, code in THROTTLED or status == 429, has_failed)
         return TextsRefused(f"{self._name} refuses the request ({said})", any(sign in lower for sign in TOO_LONG))
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Around the reading of an answer: one of another form becomes an error of this package."""
+        return reading_answer(self._profile, *self._secrets)
+
     def _without_keys(self, message: str) -> str:
-        return redacted(message, self._keys.secret_key, self._keys.token, self._keys.access_key) if self._keys else message
+        return redacted(message, *self._secrets)
+
+    @property
+    def _secrets(self) -> tuple[str | None, ...]:
+        """The keys as they are now: those of a role change."""
+        return (self._keys.secret_key, self._keys.token, self._keys.access_key) if self._keys else ()

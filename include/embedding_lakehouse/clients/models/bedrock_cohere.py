@@ -33,9 +33,10 @@ class CohereModel:
 
     def _embed(self, texts: list[str], input_type: str) -> Embedded:
         body, tokens = self._model.invoke({"texts": texts, "input_type": input_type, **self._settings})
-        found = body["embeddings"]
-        vectors = found["float"] if isinstance(found, dict) else found
+        with self._model.reading():
+            found = body["embeddings"]
+            vectors = found["float"] if isinstance(found, dict) else found
+            is_even = len({len(vector) for vector in vectors}) == 1
+            scaled = of_length_one(np.asarray(vectors, np.float32)) if self._normalise and is_even else vectors
         estimates = [estimated_tokens(text) for text in texts]
-        is_even = len({len(vector) for vector in vectors}) == 1
-        scaled = of_length_one(np.asarray(vectors, np.float32)) if self._normalise and is_even else vectors
         return Embedded(scaled, apportioned(tokens, estimates) if tokens else estimates)

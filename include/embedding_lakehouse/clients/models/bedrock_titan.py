@@ -18,6 +18,8 @@ class TitanModel:
     def embed(self, texts: list[str]) -> Embedded:
         """Vectors and token counts of `texts`, with a call for each."""
         answers = [self._model.invoke({"inputText": text, **self._settings}).body for text in texts]
-        vectors = [np.asarray(answer["embedding"], np.float32) for answer in answers]
-        counts = [answer.get("inputTextTokenCount") or estimated_tokens(text) for answer, text in zip(answers, texts, strict=True)]
+        with self._model.reading():
+            vectors = [np.asarray(answer["embedding"], np.float32) for answer in answers]
+            counted = [answer.get("inputTextTokenCount") for answer in answers]
+        counts = [count if isinstance(count, int) and count else estimated_tokens(text) for count, text in zip(counted, texts, strict=True)]
         return Embedded(vectors, counts)  # type: ignore[arg-type]

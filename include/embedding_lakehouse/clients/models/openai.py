@@ -17,7 +17,7 @@ import openai
 
 from embedding_lakehouse.clients.airflow_connections import named_absence
 from embedding_lakehouse.clients.models import Embedded, of_length_one
-from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, redacted
+from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, reading_answer, redacted
 from embedding_lakehouse.core.delays import asked_delay
 from embedding_lakehouse.core.profiles import Profile
 from embedding_lakehouse.core.tokens import apportioned, estimated_tokens
@@ -49,13 +49,17 @@ class OpenAIModel:
 
     def embed(self, texts: list[str]) -> Embedded:
         """Vectors and token counts of `texts`, in one request."""
-        with self._named_errors():
-            answer = self._client.embeddings.create(model=self._name, input=texts, encoding_format="base64", **self._settings)
-            vectors = [vector_from(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
+        with reading_answer(self._profile, self._client.api_key):
+            with self._named_errors():
+                answer = self._client.embeddings.create(model=self._name, input=texts, encoding_format="base64", **self._settings)
+                shown, usage = answer.data, answer.usage
+            if shown is None:
+                # Some servers say what went wrong as if nothing had.
+                raise ValueError(f"no vectors, and the error {getattr(answer, 'error', None)}")
+            vectors = self._scaled([vector_from(one.embedding) for one in in_order(shown, len(texts))])
         # One count for the whole request.
-        estimates = [estimated_tokens(text) for text in texts]
-        counts = apportioned(answer.usage.prompt_tokens, estimates) if answer.usage else estimates
-        return Embedded(self._scaled(vectors), counts)
+        estimates, total = [estimated_tokens(text) for text in texts], getattr(usage, "prompt_tokens", None)
+        return Embedded(vectors, apportioned(total, estimates) if isinstance(total, int) else estimates)
 
     def _scaled(self, vectors: list[np.ndarray]) -> np.ndarray:
         is_even = len({len(vector) for vector in vectors}) == 1
@@ -79,7 +83,8 @@ class OpenAIModel:
             return ConfigurationError(f"the account behind {where} has used up its quota: raise it ({said})")
         if status in WAITS or status == 429 or status >= 500:
             wait = asked_delay({key.lower(): value for key, value in error.response.headers.items()}, datetime.now(UTC))
-            return ModelBusy(f"{self._name} is busy (status {status}): {said}", wait, is_throttled=status == 429)
+            message = f"{self._name} is busy (status {status}): {said}"
+            return ModelBusy(message, wait, is_throttled=status == 429, has_failed=status == 500)
         if status in (401, 403):
             return ConfigurationError(f"{self._name} refuses the API key of {where}: put a valid one there (status {status}: {said})")
         if status == 404:
@@ -106,6 +111,20 @@ def _said(error: openai.APIStatusError) -> str:
     """What the service says, without the status and the JSON around it."""
     body = error.body if isinstance(error.body, dict) else {}
     return str(body.get("message") or error.message)
+
+
+def in_order(shown: list[Any], texts: int) -> list[Any]:
+    """What a server shows for so many texts, in their order: by its indexes, or as it came where all have the same index or none.
+
+    Raises ValueError for indexes that leave open whose a vector is.
+    """
+    indexes = [one.index for one in shown]
+    # Too few or too many of them are told by their number.
+    if len(indexes) != texts or len(set(indexes)) == 1:
+        return shown
+    if sorted(indexes) != list(range(texts)):
+        raise ValueError("the indexes are not those of the texts, each once")
+    return sorted(shown, key=lambda one: one.index)
 
 
 def vector_from(embedding: Any) -> np.ndarray:

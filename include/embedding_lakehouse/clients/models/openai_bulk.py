@@ -8,7 +8,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ import openai
 
 from embedding_lakehouse.clients.models import checked_vectors, of_length_one
 from embedding_lakehouse.clients.models.openai import REQUEST_SECONDS, WAITS, OpenAIModel, vector_from
-from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused
+from embedding_lakehouse.clients.models.refusals import ModelBusy, TextsRefused, WrongLength, redacted
 from embedding_lakehouse.core.bulk import HashSpan, upload_name
 from embedding_lakehouse.errors import ConfigurationError, TransientError
 
@@ -160,13 +161,23 @@ class OpenAIBulk(OpenAIModel):
         return self._fetch(job.output_file, output) if job.output_file else output
 
     def answers(self, output: Path) -> Iterator[BulkAnswer]:
-        """The answers in a file of them; a line that is none is left out. Raises ConfigurationError for vectors of a wrong length."""
+        """The answers in a file of them; a line that is none is left out, and so are lines that name the same text."""
+        useless = 0
         with output.open("rb") as lines:
+            named = Counter(_hashes_in(lines))
+            lines.seek(0)
             for line in lines:
                 try:
-                    yield self._answer(json.loads(line))
-                except (LookupError, TypeError, ValueError, TransientError) as error:
-                    logger.warning("an answer in bulk is of no use (%s: %s)", type(error).__name__, error)
+                    answer = self._answer(json.loads(line), named)
+                except (AttributeError, LookupError, TypeError, ValueError, TransientError, WrongLength) as error:
+                    useless += 1
+                    if useless <= SHOWN_REFUSALS:
+                        said = redacted(str(error), self._client.api_key)
+                        logger.warning("an answer in bulk is of no use (%s: %s)", type(error).__name__, said)
+                else:
+                    yield answer
+        if useless > SHOWN_REFUSALS:
+            logger.warning("%s answers in bulk are of no use, among them those above", useless)
 
     def delete_files(self, job: BulkJob) -> None:
         """Remove the texts and the answers of a job from the account."""
@@ -191,16 +202,18 @@ class OpenAIBulk(OpenAIModel):
     def text_hashes(self, file: str) -> Iterator[str]:
         """The hashes of the texts that a file of texts or of answers is about, as far as its lines say; none where it is gone."""
         with TemporaryDirectory(prefix="bulk-") as folder, self._fetch(file, Path(folder) / "lines.jsonl").open("rb") as lines:
-            for line in lines:
-                with suppress(LookupError, TypeError, ValueError):
-                    yield json.loads(line)["custom_id"]
+            yield from _hashes_in(lines)
 
-    def _answer(self, line: dict[str, Any]) -> BulkAnswer:
-        """Raises what a line of another form makes of itself; its text is bought at the usual price."""
-        body = line["response"]["body"]
-        values = vector_from(body["data"][0]["embedding"])[None]
+    def _answer(self, line: dict[str, Any], named: Counter[str]) -> BulkAnswer:
+        """Raises what a line of another form makes of itself; its text is bought at the usual price. `named` counts each text's lines."""
+        text_hash, body = line["custom_id"], line["response"]["body"]
+        if named[text_hash] != 1:
+            raise ValueError(f"{named[text_hash]} lines are for the text {text_hash}")
+        (shown,) = body["data"]
+        values = vector_from(shown["embedding"])[None]
         vectors = checked_vectors(of_length_one(values) if self._normalise else values, 1, self._profile)
-        return BulkAnswer(line["custom_id"], vectors[0], int((body.get("usage") or {}).get("prompt_tokens") or 0))
+        tokens = (body.get("usage") or {}).get("prompt_tokens")
+        return BulkAnswer(text_hash, vectors[0], tokens if isinstance(tokens, int) else 0)
 
     def _fetch(self, file_id: str, place: Path) -> Path:
         """A file of the account, whole; an empty one where the account does not have it any more."""
@@ -250,6 +263,15 @@ async def until_ended(connection: str, job_ids: Sequence[str], poll_seconds: flo
             if left <= 0:
                 return
             await asyncio.sleep(min(poll_seconds, left))
+
+
+def _hashes_in(lines: Iterable[bytes]) -> Iterator[str]:
+    """The hashes of the texts that lines are about, as far as these say."""
+    for line in lines:
+        with suppress(LookupError, TypeError, ValueError):
+            named = json.loads(line)["custom_id"]
+            if isinstance(named, str):
+                yield named
 
 
 def _names(batch_id: str, shard: int | None) -> dict[str, str]:

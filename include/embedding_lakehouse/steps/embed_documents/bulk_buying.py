@@ -154,7 +154,7 @@ class ShardJobs:
                 yield text_hash, self.service.line(text_hash, text)
 
     def _collect(self, job: BulkJob) -> None:
-        """Stage what a job that has ended answered, checkpoint by checkpoint, and note that it is done."""
+        """Stage what a job that has ended answered, checkpoint by checkpoint, delete its files, and note that it is done."""
         asked_for = sum(text_hash in job.span for text_hash in self.texts)
         bought, before = Known(), self.stage.counts["texts_embedded"]
         with TemporaryDirectory(prefix="bulk-") as folder:
@@ -173,8 +173,9 @@ class ShardJobs:
         log = logger.info if staged == asked_for else logger.warning
         why = f" ({', '.join(job.errors)})" if job.errors else ""
         log("OpenAI's batch %s is %s%s: %s texts bought, %s not", job.job_id, job.state, why, staged, asked_for - staged)
-        self._write_note(job, ".collected")
+        # All of it is staged. A try that finds files gone finds their texts staged, so the note comes last and no file stays.
         _patiently(lambda: self.service.delete_files(job))
+        self._write_note(job, ".collected")
 
     def _stage(self, bought: Known) -> None:
         """Stage what has been read, each text of which was a request of its own, at the price of bulk."""
