@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from dev.stack import Stack
-from embedding_lakehouse.clients.iceberg import scan
+from embedding_lakehouse.clients.iceberg import head_snapshot, scan, tag_snapshot
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.core.checksums import checksum
 from embedding_lakehouse.core.releases import ReleaseRow
@@ -19,7 +19,7 @@ from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIO
 from embedding_lakehouse.errors import ConflictError
 from embedding_lakehouse.steps.sync_index.closing import record_sync, verify_records
 from embedding_lakehouse.steps.sync_index.writing import delete_records
-from tests.forgetting_fixtures import Forgetting
+from tests.forgetting_fixtures import Forgetting, Killed
 from tests.index_fixtures import difference
 from tests.interruptions import Moments, interrupted_at_commit, watched_catalog
 from tests.lake_builder import LakeBuilder
@@ -61,6 +61,16 @@ class AtWork:
             self.outcome = "recorded"
         except ConflictError:
             self.outcome = "made good for"
+
+    def die_before_tags(self, stack: Stack) -> None:
+        """Be killed once the release's watermark has moved, before its tags."""
+
+        def watch(moment: str, name: str) -> None:
+            if (moment, name) == ("after", INDEX_RELEASES.name):
+                raise Killed
+
+        with pytest.raises(Killed):
+            self.record(Lake(watched_catalog(stack, watch), self.index.lake.sql))
 
     @property
     def wanted(self) -> dict[str, list[str]]:
@@ -114,17 +124,41 @@ def test_a_sync_whose_state_expires_while_it_is_recorded_is_taken_back(at_work: 
     assert_followed(at_work)
 
 
-def test_a_sync_that_was_killed_before_its_tags_is_led_on(at_work: AtWork, forgetting: Forgetting, trino_stack: Stack) -> None:
-    class Killed(BaseException):
-        pass
+@pytest.mark.parametrize("is_in_the_midst", [False, True], ids=["before the erasure", "in its midst"])
+def test_a_sync_that_was_killed_before_its_tags_is_led_on(
+    at_work: AtWork, forgetting: Forgetting, trino_stack: Stack, is_in_the_midst: bool
+) -> None:
+    lake = at_work.index.lake
+    if is_in_the_midst:
+        # The release's tags were looked at, and it has not followed them yet.
+        lake = interrupted_at_commit(lake, trino_stack, DOCUMENT_VERSIONS.name, lambda: at_work.die_before_tags(trino_stack))
+    else:
+        at_work.die_before_tags(trino_stack)
+    forgetting.erase(forgetting.begin(forgetting.plan(**at_work.wanted), **at_work.wanted), lake)
+    assert_followed(at_work)
+
+
+def test_a_sync_that_was_killed_right_before_its_state_was_to_expire_is_led_on(
+    at_work: AtWork, forgetting: Forgetting, trino_stack: Stack
+) -> None:
+    versions = at_work.index.lake.table(DOCUMENT_VERSIONS)
+    tag_snapshot(versions, "mine", head_snapshot(versions).snapshot_id)
+    at_work.builder.publish({"kept": ["The last edition of it."]})
+    seen = list[str]()
 
     def watch(moment: str, name: str) -> None:
-        if (moment, name) == ("after", INDEX_RELEASES.name):
-            raise Killed
+        versions.refresh()
+        # For a tag whose snapshot no branch leads to the erasure has a branch of its own, dropped once releases have followed.
+        is_rewritten = not seen and versions.snapshot_by_name("mine").snapshot_id in {
+            ref.snapshot_id for branch, ref in versions.refs().items() if branch.startswith("erasing-")
+        }
+        if (moment, name) == ("before", DOCUMENT_VERSIONS.name) and is_rewritten:
+            seen.append(name)
+            at_work.die_before_tags(trino_stack)
 
-    with pytest.raises(Killed):
-        at_work.record(Lake(watched_catalog(trino_stack, watch), at_work.index.lake.sql))
-    forgetting.forget(**at_work.wanted)
+    lake = Lake(watched_catalog(trino_stack, watch), at_work.index.lake.sql)
+    forgetting.erase(forgetting.begin(forgetting.plan(**at_work.wanted), **at_work.wanted), lake)
+    assert seen
     assert_followed(at_work)
 
 
