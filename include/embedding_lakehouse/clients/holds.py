@@ -6,10 +6,10 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from embedding_lakehouse.clients.iceberg import drop_tag, head_snapshot, tag_snapshot
-from embedding_lakehouse.clients.keeping import HOLD_TAG
 from embedding_lakehouse.clients.lake import Lake
 from embedding_lakehouse.clients.moments import Moment
 from embedding_lakehouse.clients.snapshots import kept_snapshot, snapshot_at
+from embedding_lakehouse.core.erasures import HOLD_TAG
 from embedding_lakehouse.core.tables import DOCUMENT_EMBEDDINGS, DOCUMENT_VERSIONS, SOURCE_DOCUMENTS, Table
 from embedding_lakehouse.errors import ConfigurationError
 

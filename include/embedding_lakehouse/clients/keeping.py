@@ -24,8 +24,8 @@ from embedding_lakehouse.core.releases import HELD
 from embedding_lakehouse.core.tables import DOCUMENT_VERSIONS, INDEX_RELEASES, SOURCE_DOCUMENTS
 from embedding_lakehouse.errors import ConflictError
 
-# What tags are called, by what they are for. Others are people's own and are never touched.
-SOURCE_TAG, LED_TAG, MOMENT_TAG, HOLD_TAG = "source-", "led-", "moment-", "hold-"
+# How the tags of told moments begin. Tags that begin otherwise than ours are people's own and are never touched.
+MOMENT_TAG = "moment-"
 # What a release is at a moment, as receipts tell it.
 TOLD = ("release_id", "profile", "namespace", "state", "versions_snapshot", "embeddings_snapshot")
 

@@ -7,16 +7,18 @@ from pyiceberg.table.snapshots import Snapshot
 
 # Properties of a snapshot that took the place of an earlier one, from which documents were erased: that one's time and sequence number.
 MADE_AT, MADE_AS = "made-at-ms", "made-as-sequence-number"
+# How tags begin that keep a state for receipts: of the source, and of the ledger where a release was led to it.
+SOURCE_TAG, LED_TAG = "source-", "led-"
 
 
 def source_tag(snapshot_id: int) -> str:
     """The tag that keeps a snapshot of the source for receipts."""
-    return f"source-{snapshot_id}"
+    return f"{SOURCE_TAG}{snapshot_id}"
 
 
 def led_tag(snapshot_id: int) -> str:
     """The tag that keeps a state of the ledger which a release was led to, for receipts."""
-    return f"led-{snapshot_id}"
+    return f"{LED_TAG}{snapshot_id}"
 
 
 def kept_snapshot(table: IcebergTable, snapshot_id: int) -> Snapshot | None:

@@ -202,6 +202,18 @@ def test_a_killed_try_is_made_good_by_the_next(
     assert model_server.kept_files() == files_left
 
 
+def interrupted(run: BatchRun, service: type[OpenAIBulk]) -> Stage:
+    """Buy the first shard, and collect it by a service that is interrupted meanwhile; what was staged by then."""
+    shard = bulk_shards(run)[0]
+    waiting = buy_in_bulk(**shard, lake=run.lake)
+    assert isinstance(waiting, Waiting)
+    waited(waiting)
+    stage = Stage(run.lake, run.row, profile("openai"), shard["shard"])
+    with pytest.raises(KeyboardInterrupt):
+        ShardJobs(stage, service(stage.profile), work_left(run.lake, **shard)[0]).go_on()
+    return stage
+
+
 @pytest.mark.parametrize("end", ["completed", "expired"])
 def test_a_try_that_ends_after_the_account_is_tidied_is_made_good_by_the_next(
     priced_batch: PricedBatch, run: BatchRun, model_server: ModelServer, end: str
@@ -212,13 +224,7 @@ def test_a_try_that_ends_after_the_account_is_tidied_is_made_good_by_the_next(
             raise KeyboardInterrupt
 
     model_server.put(bulk_end=end)
-    shard = bulk_shards(run)[0]
-    waiting = buy_in_bulk(**shard, lake=run.lake)
-    assert isinstance(waiting, Waiting)
-    waited(waiting)
-    stage = Stage(run.lake, run.row, profile("openai"), shard["shard"])
-    with pytest.raises(KeyboardInterrupt):
-        ShardJobs(stage, Ending(stage.profile), work_left(run.lake, **shard)[0]).go_on()
+    interrupted(run, Ending)
     buy_all(run)
     finish(run)
     assert state_of(run.lake) == priced_batch.bought_directly
@@ -249,13 +255,7 @@ def test_a_try_that_ends_between_two_checkpoints_is_made_good_by_the_next(
                     raise KeyboardInterrupt
                 yield answer
 
-    shard = bulk_shards(run)[0]
-    waiting = buy_in_bulk(**shard, lake=run.lake)
-    assert isinstance(waiting, Waiting)
-    waited(waiting)
-    stage = Stage(run.lake, run.row, profile("openai"), shard["shard"])
-    with pytest.raises(KeyboardInterrupt):
-        ShardJobs(stage, Ending(stage.profile), work_left(run.lake, **shard)[0]).go_on()
+    stage = interrupted(run, Ending)
     assert stage.counts["texts_embedded"] == 2
     buy_all(run)
     finish(run)

@@ -26,6 +26,7 @@ from embedding_lakehouse.clients.keeping import Tags
 from embedding_lakehouse.clients.lake import Lake, connect
 from embedding_lakehouse.clients.maintenance_runs import record_maintenance
 from embedding_lakehouse.clients.releases import Releases
+from embedding_lakehouse.clients.snapshots import LED_TAG, SOURCE_TAG
 from embedding_lakehouse.clients.table_figures import measure_table
 from embedding_lakehouse.core import maintenance as rules_of
 from embedding_lakehouse.core.maintenance import Done, Figures, Rules
@@ -146,10 +147,10 @@ class Maintenance:
         """The tags of those who need a snapshot for long, the snapshots, and since when a tag is too young to be dropped."""
         if self.declared == SOURCE_DOCUMENTS:
             needed = keeping.source_snapshots(self.lake, self.receipts_since)
-            return Tags(self.table, keeping.SOURCE_TAG), needed, self.receipts_since
+            return Tags(self.table, SOURCE_TAG), needed, self.receipts_since
         if self.declared == DOCUMENT_VERSIONS:
             needed = keeping.led_snapshots(self.lake, self.receipts_since)
-            return Tags(self.table, keeping.LED_TAG), needed, self.kept_since
+            return Tags(self.table, LED_TAG), needed, self.kept_since
         if self.declared == INDEX_RELEASES:
             told = {snapshot for snapshot, _ in keeping.told_states(self.lake, self.receipts_since)}
             return Tags(self.table, keeping.MOMENT_TAG), told, self.kept_since
